@@ -1,0 +1,135 @@
+"""Every error a user can meet: what was wrong, what to do next, a stable code, an exit status.
+
+The codes are part of the public interface and are listed in ``docs/errors.md``.  Raise the narrowest class
+here; nothing else than a :class:`PlasmError` may reach a person.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitStatus(IntEnum):
+    """Exit statuses of the ``plasm`` command beside those of the job itself."""
+
+    OK = 0
+    CODE_OUT_OF_RANGE = 123
+    TIMED_OUT = 124
+    FAILED = 125
+    REFUSED = 126
+    INTERRUPTED = 130
+    TRAPPED = 134
+    OUTPUT_CLOSED = 141
+
+
+class PlasmError(Exception):
+    """Base of all errors; ``code`` is stable, ``hint`` says what to do next."""
+
+    code: ClassVar[str] = "failed"
+    exit_status: ClassVar[ExitStatus] = ExitStatus.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class InvalidInput(PlasmError):
+    """A value given by the user that cannot be used."""
+
+    code = "invalid-input"
+
+
+class InvalidManifest(InvalidInput):
+    """A manifest that is not one, or that asks for what the model does not allow."""
+
+    code = "invalid-manifest"
+
+
+class UnreadableInput(InvalidInput):
+    """A file, folder or stream of the user's that cannot be read."""
+
+    code = "unreadable-input"
+
+
+class UnwritableOutput(InvalidInput):
+    """A place where the user wants a result and nothing can be written."""
+
+    code = "unwritable-output"
+
+
+class InvalidModule(InvalidInput):
+    """Bytes that are not a WebAssembly module, or one that Plasm does not run."""
+
+    code = "invalid-module"
+
+
+class UnsupportedImport(InvalidModule):
+    """A module that imports what no job is given."""
+
+    code = "unsupported-import"
+
+
+class LimitNotEnforceable(PlasmError):
+    """A limit that neither the chosen runtime nor the executor can enforce."""
+
+    code = "limit-not-enforceable"
+    exit_status = ExitStatus.REFUSED
+
+
+class PluginError(PlasmError):
+    """A plugin that could not be loaded or that broke its contract."""
+
+    code = "plugin-failed"
+
+
+class PluginNotFound(PluginError):
+    """No installed plugin has the name asked for."""
+
+    code = "plugin-not-found"
+
+
+class PluginIncompatible(PluginError):
+    """A plugin made for another version of the hooks."""
+
+    code = "plugin-incompatible"
+
+
+class IdentityError(PlasmError):
+    """A key that cannot be used to sign."""
+
+    code = "identity-unusable"
+
+
+class IdentityMissing(IdentityError):
+    """No key has been made yet."""
+
+    code = "identity-missing"
+
+
+class IdentityExists(IdentityError):
+    """A key is already there and would be lost."""
+
+    code = "identity-exists"
+
+
+class WorkerFailed(PlasmError):
+    """The worker process could not be started or could not take a job."""
+
+    code = "worker-failed"
+
+
+class InvalidReceipt(PlasmError):
+    """Bytes that are not a receipt."""
+
+    code = "invalid-receipt"
+
+
+class VerificationFailed(PlasmError):
+    """A receipt that does not hold, or does not speak of what it was compared with."""
+
+    code = "verification-failed"

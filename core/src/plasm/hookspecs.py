@@ -1,0 +1,89 @@
+"""Everything that a plugin can provide or observe.
+
+A plugin is a module whose functions carry :data:`hookimpl`, named by an entry point in the group of its kind:
+``plasm.runtime``, ``plasm.discovery``, ``plasm.transport``, ``plasm.signing``, ``plasm.boot_mode`` or
+``plasm.extension``.  The entry point's name is what people type.  The module sets ``PLASM_HOOK_API`` to the
+version below that it was written for, and imports heavy libraries inside its hooks, never at import.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from plasm.config import Config
+    from plasm.contracts import BootMode, Discovery, RootfsNeeds, Runtime, Signer, Transport
+    from plasm.model import Manifest, Outcome, PeerId
+
+HOOK_API = 1
+
+hookspec = pluggy.HookspecMarker("plasm")
+hookimpl = pluggy.HookimplMarker("plasm")
+
+
+@hookspec(firstresult=True)
+def plasm_runtime(config: Config) -> Runtime:
+    """``plasm.runtime``: a runtime, created in the worker process that will run jobs with it."""
+    raise AssertionError
+
+
+@hookspec(firstresult=True)
+def plasm_discovery(config: Config, node: PeerId) -> Discovery:
+    """``plasm.discovery``: a way to find peers and to be found as ``node``."""
+    raise AssertionError
+
+
+@hookspec(firstresult=True)
+def plasm_transport(config: Config, identity: Signer) -> Transport:
+    """``plasm.transport``: a transport on which this node proves to be ``identity``."""
+    raise AssertionError
+
+
+@hookspec(firstresult=True)
+def plasm_signer(config: Config) -> Signer:
+    """``plasm.signing``: the signer with this user's key; raises ``IdentityMissing`` where none was made."""
+    raise AssertionError
+
+
+@hookspec(firstresult=True)
+def plasm_create_identity(config: Config, replace: bool) -> Signer:
+    """``plasm.signing``: make a new key.  Where one exists, ``replace`` keeps it aside under another name, and
+    otherwise ``IdentityExists`` is raised: a key is never lost."""
+    raise AssertionError
+
+
+@hookspec(firstresult=True)
+def plasm_boot_mode() -> BootMode:
+    """``plasm.boot_mode``: a boot mode, chosen by ``--mode`` or ``phase.mode=`` on the kernel command line."""
+    raise AssertionError
+
+
+@hookspec(firstresult=True)
+def plasm_admit_job(config: Config, manifest: Manifest, peer: PeerId | None) -> str | None:
+    """``plasm.extension``: why this job is refused, or ``None``; ``peer`` is ``None`` for this machine's user.
+    The first refusal counts.  Called before a byte of the module is read from a peer."""
+
+
+@hookspec
+def plasm_job_event(job_id: str, event: str, outcome: Outcome | None) -> None:
+    """``plasm.extension``: a job went on: ``started``, or ``finished`` with its outcome."""
+
+
+@hookspec
+def plasm_receipt_issued(job_id: str, receipt: bytes) -> None:
+    """``plasm.extension``: a receipt was signed; ``receipt`` is the DSSE envelope as JSON."""
+
+
+@hookspec
+def plasm_compose_rootfs(mode: BootMode) -> RootfsNeeds:
+    """``plasm.extension`` and every other kind: what this plugin needs in a boot image of ``mode``."""
+    raise AssertionError
+
+
+@hookspec
+def plasm_cli(app: typer.Typer) -> None:
+    """``plasm.extension``: add commands to the command line."""

@@ -1,0 +1,92 @@
+"""How a module is called: arguments, environment and the folders it sees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from attrs import field, frozen
+
+from plasm.errors import InvalidInput
+
+MAX_ARGUMENT_BYTES = 2**20
+_ENV_NAME = re.compile(r"[!-<>-~]+")
+
+
+@frozen
+class Mount:
+    """A folder that a job expects, by the name it has inside the sandbox."""
+
+    guest: str = field(metadata={"doc": "Absolute path inside the sandbox."})
+    read_only: bool = field(default=False, metadata={"doc": "Whether every change is refused."})
+
+    def __attrs_post_init__(self) -> None:
+        _check_text("mount", self.guest)
+        if not self.guest.startswith("/") or ".." in self.guest.split("/"):
+            raise InvalidInput(f"{self.guest!r} is not an absolute guest path", hint="write it like /data")
+
+
+@frozen
+class Preopen:
+    """A mount bound to a folder of this machine."""
+
+    host: str
+    mount: Mount
+
+
+def _frozen_mapping(value: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(value))
+
+
+@frozen
+class Invocation:
+    """Arguments (without the program's own name), environment and mounts of one call.
+
+    Raises:
+        InvalidInput: text that WASI cannot carry (NUL, lone surrogates), a bad name, too much of it.
+    """
+
+    args: tuple[str, ...] = field(
+        default=(), converter=tuple, metadata={"doc": "Arguments after the program's name."}
+    )
+    env: Mapping[str, str] = field(
+        factory=dict,
+        converter=_frozen_mapping,
+        eq=dict,
+        metadata={"doc": "Environment variables; nothing is inherited."},
+    )
+    mounts: tuple[Mount, ...] = field(
+        default=(), converter=tuple, metadata={"doc": "Folders that the job sees."}
+    )
+
+    def __attrs_post_init__(self) -> None:
+        total = 0
+        for index, argument in enumerate(self.args):
+            total += _check_text(f"argument {index + 1}", argument)
+        for name, value in self.env.items():
+            if not _ENV_NAME.fullmatch(name):
+                raise InvalidInput(
+                    f"{name!r} is not a name for an environment variable", hint="printable ASCII without '='"
+                )
+            total += len(name) + _check_text(f"environment variable {name}", value)
+        if total > MAX_ARGUMENT_BYTES:
+            raise InvalidInput(
+                f"arguments and environment take {total} bytes, more than {MAX_ARGUMENT_BYTES}",
+                hint="pass large data on stdin",
+            )
+        guests = [mount.guest for mount in self.mounts]
+        for guest in guests:
+            if guests.count(guest) > 1:
+                raise InvalidInput(f"the guest path {guest} is mounted twice")
+
+
+def _check_text(what: str, text: str) -> int:
+    if not isinstance(text, str):
+        raise InvalidInput(f"{what} must be text, not {text!r}")
+    if "\0" in text:
+        raise InvalidInput(f"{what} contains a NUL character")
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{what} is not valid Unicode", hint="pass binary data on stdin") from None

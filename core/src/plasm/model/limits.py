@@ -1,0 +1,67 @@
+"""What a job may use at most."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from plasm.errors import InvalidInput
+from plasm.model.quantities import format_duration, format_size
+
+MAX_MODULE_BYTES = 128 * 2**20
+MAX_MEMORY_BYTES = 4 * 2**30
+MAX_FUEL = 2**53 - 1
+MAX_WALL_TIME_MS = 7 * 24 * 3_600_000
+MAX_OUTPUT_BYTES = 2**40
+WASM_PAGE_BYTES = 64 * 2**10
+
+
+class LimitKind(StrEnum):
+    """The limits by the names of their fields; a runtime declares which of them it enforces itself."""
+
+    MEMORY = "memory"
+    FUEL = "fuel"
+    WALL_TIME = "wall_time"
+    OUTPUT = "output"
+
+
+@frozen
+class Limits:
+    """Upper bounds of one execution.
+
+    Raises:
+        InvalidInput: a bound outside of what can be meant.
+    """
+
+    memory: int = field(
+        default=2**30,
+        metadata={"doc": "Linear memory in bytes, at least one 64 KiB page.", "quantity": "size"},
+    )
+    fuel: int | None = field(
+        default=None,
+        metadata={"doc": "Units of work as the runtime counts them; null counts nothing."},
+    )
+    wall_time: int = field(
+        default=5 * 60_000,
+        metadata={"doc": "Time from start to end in milliseconds.", "quantity": "duration"},
+    )
+    output: int = field(
+        default=64 * 2**20,
+        metadata={"doc": "Bytes on stdout and stderr together.", "quantity": "size"},
+    )
+
+    def __attrs_post_init__(self) -> None:
+        _check("memory", self.memory, WASM_PAGE_BYTES, MAX_MEMORY_BYTES, format_size)
+        _check("wall_time", self.wall_time, 1, MAX_WALL_TIME_MS, format_duration)
+        _check("output", self.output, 0, MAX_OUTPUT_BYTES, format_size)
+        if self.fuel is not None:
+            _check("fuel", self.fuel, 1, MAX_FUEL, str)
+
+
+def _check(name: str, value: int, low: int, high: int, show: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput(f"limit {name} must be a whole number, not {value!r}")
+    if not low <= value <= high:
+        assert callable(show)
+        raise InvalidInput(f"limit {name} = {value} is out of range", hint=f"from {show(low)} to {show(high)}")

@@ -1,0 +1,83 @@
+"""The job manifest: everything that is fixed about a job before it runs, and nothing about the machine it runs on.
+
+A manifest names no folder of the host and no file: who runs the job binds folders to its mounts and supplies the
+module whose digest it names.  Its own digest, over :func:`canonical`, is what a receipt refers to.
+"""
+
+from __future__ import annotations
+
+import json
+
+from attrs import evolve, field, frozen
+
+from plasm.errors import InvalidInput
+from plasm.model.digest import Sha256, is_sha256, sha256_hex
+from plasm.model.invocation import Invocation, Mount, Preopen
+from plasm.model.limits import Limits
+
+
+@frozen
+class Manifest:
+    """One job: which module, how it is called, what it may use.
+
+    Raises:
+        InvalidInput: a module digest that is none.
+    """
+
+    module: Sha256 = field(metadata={"doc": "SHA-256 of the module's bytes, 64 hex digits."})
+    invocation: Invocation = field(factory=Invocation, metadata={"doc": "How the module is called."})
+    limits: Limits = field(factory=Limits, metadata={"doc": "What the job may use at most."})
+    runtime: str | None = field(
+        default=None, metadata={"doc": "The runtime that the job needs, by its plugin's name; null takes any."}
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if not is_sha256(self.module):
+            raise InvalidInput(f"{self.module!r} is not a SHA-256 digest", hint="64 lower-case hex digits")
+
+    def digest(self) -> Sha256:
+        """SHA-256 of :func:`canonical`."""
+        return sha256_hex(canonical(self))
+
+    def bind(self, preopens: tuple[Preopen, ...]) -> Manifest:
+        """This manifest with the mounts of ``preopens`` added to its own.
+
+        Raises:
+            InvalidInput: a mount that no preopen binds, or one bound writable that is declared read-only.
+        """
+        bound = {preopen.mount.guest: preopen.mount for preopen in preopens}
+        for mount in self.invocation.mounts:
+            given = bound.get(mount.guest)
+            if given is None:
+                raise InvalidInput(f"no folder is given for {mount.guest}", hint=f"add --dir HOST:{mount.guest}")
+            if mount.read_only and not given.read_only:
+                raise InvalidInput(
+                    f"the manifest mounts {mount.guest} read-only", hint=f"add :ro to the --dir of {mount.guest}"
+                )
+        mounts: tuple[Mount, ...] = tuple(bound[guest] for guest in sorted(bound))
+        return evolve(self, invocation=evolve(self.invocation, mounts=mounts))
+
+
+def canonical(manifest: Manifest) -> bytes:
+    """The bytes that a manifest's digest is taken over: its JSON per RFC 8785 (JCS), defaults written out.
+
+    A manifest holds text, whole numbers below 2^53, booleans and null only, so sorted keys and no spaces make
+    it canonical.
+    """
+    invocation, limits = manifest.invocation, manifest.limits
+    document = {
+        "module": manifest.module,
+        "invocation": {
+            "args": invocation.args,
+            "env": dict(invocation.env),
+            "mounts": [{"guest": mount.guest, "read_only": mount.read_only} for mount in invocation.mounts],
+        },
+        "limits": {
+            "memory": limits.memory,
+            "fuel": limits.fuel,
+            "wall_time": limits.wall_time,
+            "output": limits.output,
+        },
+        "runtime": manifest.runtime,
+    }
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

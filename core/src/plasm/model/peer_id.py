@@ -1,0 +1,45 @@
+"""libp2p peer ids of Ed25519 keys: the name by which a node signs and is dialled.
+
+Source: https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md.  The public key, as a protobuf of 36
+bytes, is short enough to stand in the id itself (identity multihash), so an id can be turned back into its key.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from base58 import b58decode, b58encode
+
+from plasm.errors import InvalidInput
+
+PUBLIC_KEY_BYTES = 32
+_IDENTITY_MULTIHASH_OF_ED25519 = bytes([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
+_TEXT_LENGTH = 52
+
+
+@frozen
+class PeerId:
+    """The id of the node that holds the private half of ``public_key`` (32 bytes)."""
+
+    public_key: bytes = field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.public_key) != PUBLIC_KEY_BYTES:
+            raise InvalidInput(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(self.public_key)}")
+
+    @classmethod
+    def parse(cls, text: str) -> PeerId:
+        """The id written as ``text``, like ``12D3KooW…``.
+
+        Raises:
+            InvalidInput: not the id of an Ed25519 key.
+        """
+        try:
+            raw = b58decode(text) if len(text) == _TEXT_LENGTH else b""
+        except ValueError:
+            raw = b""
+        if not raw.startswith(_IDENTITY_MULTIHASH_OF_ED25519) or len(raw) != 6 + PUBLIC_KEY_BYTES:
+            raise InvalidInput(f"{text[:80]!r} is not a peer id", hint="it looks like 12D3KooW and 44 more characters")
+        return cls(raw[6:])
+
+    def __str__(self) -> str:
+        return b58encode(_IDENTITY_MULTIHASH_OF_ED25519 + self.public_key).decode()
