@@ -38,6 +38,12 @@ class PlasmError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
+class InternalError(PlasmError):
+    """A mistake of Plasm's own."""
+
+    code = "internal-error"
+
+
 class InvalidInput(PlasmError):
     """A value given by the user that cannot be used."""
 
@@ -78,6 +84,13 @@ class LimitNotEnforceable(PlasmError):
     """A limit that neither the chosen runtime nor the executor can enforce."""
 
     code = "limit-not-enforceable"
+    exit_status = ExitStatus.REFUSED
+
+
+class JobRefused(PlasmError):
+    """A job that is not to be run here."""
+
+    code = "not-admitted"
     exit_status = ExitStatus.REFUSED
 
 
@@ -133,3 +146,13 @@ class VerificationFailed(PlasmError):
     """A receipt that does not hold, or does not speak of what it was compared with."""
 
     code = "verification-failed"
+
+
+def by_code(code: str) -> type[PlasmError]:
+    """The class of the errors with this ``code``; :class:`PlasmError` where there is none."""
+    classes = [PlasmError]
+    for known in classes:
+        if known.code == code:
+            return known
+        classes.extend(known.__subclasses__())
+    return PlasmError

@@ -28,38 +28,32 @@ hookimpl = pluggy.HookimplMarker("plasm")
 @hookspec(firstresult=True)
 def plasm_runtime(config: Config) -> Runtime:
     """``plasm.runtime``: a runtime, created in the worker process that will run jobs with it."""
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
 def plasm_discovery(config: Config, node: PeerId) -> Discovery:
     """``plasm.discovery``: a way to find peers and to be found as ``node``."""
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
 def plasm_transport(config: Config, identity: Signer) -> Transport:
     """``plasm.transport``: a transport on which this node proves to be ``identity``."""
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
 def plasm_signer(config: Config) -> Signer:
     """``plasm.signing``: the signer with this user's key; raises ``IdentityMissing`` where none was made."""
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
 def plasm_create_identity(config: Config, replace: bool) -> Signer:
     """``plasm.signing``: make a new key.  Where one exists, ``replace`` keeps it aside under another name, and
     otherwise ``IdentityExists`` is raised: a key is never lost."""
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
 def plasm_boot_mode() -> BootMode:
     """``plasm.boot_mode``: a boot mode, chosen by ``--mode`` or ``phase.mode=`` on the kernel command line."""
-    raise AssertionError
 
 
 @hookspec(firstresult=True)
@@ -81,7 +75,6 @@ def plasm_receipt_issued(job_id: str, receipt: bytes) -> None:
 @hookspec
 def plasm_compose_rootfs(mode: BootMode) -> RootfsNeeds:
     """``plasm.extension`` and every other kind: what this plugin needs in a boot image of ``mode``."""
-    raise AssertionError
 
 
 @hookspec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from attrs import field, frozen
@@ -35,6 +35,14 @@ class Preopen:
     mount: Mount
 
 
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+def _mounts(values: Iterable[Mount]) -> tuple[Mount, ...]:
+    return tuple(values)
+
+
 def _frozen_mapping(value: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(value))
 
@@ -47,18 +55,14 @@ class Invocation:
         InvalidInput: text that WASI cannot carry (NUL, lone surrogates), a bad name, too much of it.
     """
 
-    args: tuple[str, ...] = field(
-        default=(), converter=tuple, metadata={"doc": "Arguments after the program's name."}
-    )
+    args: tuple[str, ...] = field(default=(), converter=_texts, metadata={"doc": "Arguments after the program's name."})
     env: Mapping[str, str] = field(
         factory=dict,
         converter=_frozen_mapping,
         eq=dict,
         metadata={"doc": "Environment variables; nothing is inherited."},
     )
-    mounts: tuple[Mount, ...] = field(
-        default=(), converter=tuple, metadata={"doc": "Folders that the job sees."}
-    )
+    mounts: tuple[Mount, ...] = field(default=(), converter=_mounts, metadata={"doc": "Folders that the job sees."})
 
     def __attrs_post_init__(self) -> None:
         total = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -59,9 +60,8 @@ class Limits:
             _check("fuel", self.fuel, 1, MAX_FUEL, str)
 
 
-def _check(name: str, value: int, low: int, high: int, show: object) -> None:
+def _check(name: str, value: int, low: int, high: int, show: Callable[[int], str]) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInput(f"limit {name} must be a whole number, not {value!r}")
     if not low <= value <= high:
-        assert callable(show)
         raise InvalidInput(f"limit {name} = {value} is out of range", hint=f"from {show(low)} to {show(high)}")

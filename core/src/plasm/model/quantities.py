@@ -56,7 +56,7 @@ def _parse(text: str, units: Mapping[str, int], what: str, example: str) -> int:
         known = ", ".join(unit for unit in units if unit)
         raise InvalidInput(f"{text!r} is not a {what}", hint=f"write it like {example}; units: {known}")
     whole, fraction, factor = int(match[1]), match[2] or "", units[match[3]]
-    scaled, rest = divmod(int(fraction or 0) * factor, 10 ** len(fraction))
+    scaled, rest = divmod(int(fraction or 0) * factor, int("1" + "0" * len(fraction)))
     if rest:
         raise InvalidInput(f"{text!r} is finer than a {what} can be", hint=f"write it like {example}")
     return whole * factor + scaled

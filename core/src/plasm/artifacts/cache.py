@@ -1,0 +1,75 @@
+"""Compiled modules on disk.
+
+A compiled module is native code, so the folder belongs to its user alone (0700), and every entry carries the
+SHA-256 of its content: one that does not match is deleted, never loaded.  The digest guards against damage; the
+folder's mode guards against people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from attrs import frozen
+
+from plasm.files import write_atomically
+from plasm.model import Sha256
+
+MAX_CACHE_BYTES = 2**30
+_DIGEST_BYTES = 32
+
+
+@frozen
+class ArtifactCache:
+    """The artifacts of one runtime, by module digest and artifact key.  Neither method ever raises for a reason
+    of the disk: a cache that does not work costs time only."""
+
+    folder: Path
+
+    def get(self, module: Sha256, key: str) -> bytes | None:
+        """The artifact stored under these names, or ``None``."""
+        path = self._path(module, key)
+        try:
+            if not self._private():
+                return None
+            data = path.read_bytes()
+            digest, artifact = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+            if hashlib.sha256(artifact).digest() != digest:
+                self.discard(module, key)
+                return None
+            os.utime(path)
+        except OSError:
+            return None
+        return artifact
+
+    def put(self, module: Sha256, key: str, artifact: bytes) -> None:
+        """Store ``artifact``, and remove those used longest ago where the cache has grown too large."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._private():
+                write_atomically(self._path(module, key), hashlib.sha256(artifact).digest() + artifact)
+                self._prune()
+
+    def discard(self, module: Sha256, key: str) -> None:
+        """Delete an artifact that turned out to be useless."""
+        with contextlib.suppress(OSError):
+            self._path(module, key).unlink()
+
+    def _path(self, module: Sha256, key: str) -> Path:
+        return self.folder / f"{module}.{key}"
+
+    def _private(self) -> bool:
+        status = os.lstat(self.folder)
+        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+
+    def _prune(self) -> None:
+        entries = [(entry.stat(), entry.path) for entry in os.scandir(self.folder)]
+        excess = sum(status.st_size for status, _ in entries) - MAX_CACHE_BYTES
+        for status, path in sorted(entries, key=lambda pair: pair[0].st_mtime_ns):
+            if excess <= 0:
+                break
+            os.unlink(path)
+            excess -= status.st_size

@@ -1,0 +1,153 @@
+"""The ``plasm`` command itself: global options, the table of commands, and the one place where errors are shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from attrs import define
+from typer.core import TyperGroup
+
+import plasm
+from plasm.cli.console import say, show_error
+from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError
+from plasm.execution.spawn import WorkerHandle
+
+COMMANDS = {
+    "run": "plasm.cli.run",
+    "verify": "plasm.cli.verify",
+    "identity": "plasm.cli.identity",
+    "plugins": "plasm.cli.plugins",
+    "schema": "plasm.cli.schema",
+}
+
+EXAMPLES = """\b
+Examples:
+  plasm run hello.wasm "Hello, World"              run a job on this machine
+  plasm run job.wasm --receipt job.receipt.json    and keep a signed receipt
+  plasm verify job.receipt.json --module job.wasm  check what it claims
+  plasm COMMAND --help                             more about a command
+"""
+
+
+@define
+class Session:
+    """What the options before the command chose, and the worker that may be under way."""
+
+    runtime: str | None = None
+    signer: str | None = None
+    started: WorkerHandle | None = None
+
+
+class CommandTable(TyperGroup):
+    """The commands of :data:`COMMANDS`, each imported when it is asked for, and those of extensions."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Any] = {**dict.fromkeys(COMMANDS), **self.commands}
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """The command called ``cmd_name``, or ``None``."""
+        if cmd_name in COMMANDS and self.commands[cmd_name] is None:
+            command = typer.main.get_command(import_module(COMMANDS[cmd_name]).app)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        if cmd_name not in self.commands:
+            self._add_extensions()
+        return self.commands.get(cmd_name)
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Every command, ours first."""
+        self._add_extensions()
+        return list(self.commands)
+
+    def _add_extensions(self) -> None:
+        from plasm.config import Config
+        from plasm.plugins import PluginHost
+
+        extra = typer.Typer(add_completion=False)
+        extra.callback()(lambda: None)
+        extensions = PluginHost(Config.from_environment(os.environ)).extensions
+        for failure in extensions.failures:
+            say(f"warning[{failure.code}]: {failure}")
+        extensions.hook.plasm_cli(app=extra)
+        for name, command in typer.main.get_group(extra).commands.items():
+            self.commands.setdefault(name, command)
+
+
+app = typer.Typer(
+    cls=CommandTable,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"plasm {plasm.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    runtime: Annotated[str | None, typer.Option(help="Runtime plugin to run jobs with.", metavar="NAME")] = None,
+    signer: Annotated[str | None, typer.Option(help="Signing plugin to sign receipts with.", metavar="NAME")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run WebAssembly jobs in a sandbox and hold signed receipts of what ran."""
+    session: Session = ctx.obj
+    session.runtime, session.signer = runtime, signer
+
+
+def main(arguments: Sequence[str], started: WorkerHandle | None = None) -> int:
+    """Run the command line; returns the exit status, with everything written out."""
+    as_json = "--json" in arguments
+    status: int
+    try:
+        returned = app(list(arguments), prog_name="plasm", standalone_mode=False, obj=Session(started=started))
+        status = returned if isinstance(returned, int) else ExitStatus.OK
+    except PlasmError as error:
+        status = show_error(error, as_json=as_json)
+    except typer.TyperException as error:
+        status = show_error(_usage_error(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        status = ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        return ExitStatus.OUTPUT_CLOSED
+    except Exception as error:
+        if os.environ.get("PLASM_DEBUG"):
+            raise
+        status = show_error(_internal_error(error), as_json=as_json)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return ExitStatus.OUTPUT_CLOSED
+    return status
+
+
+def _internal_error(error: Exception) -> PlasmError:
+    """What is shown of a mistake of our own."""
+    return InternalError(
+        f"{type(error).__name__}: {error}", hint="a mistake in Plasm; PLASM_DEBUG=1 shows where, please report it"
+    )
+
+
+def _usage_error(error: typer.TyperException) -> InvalidInput:
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "plasm"
+    hint = f"see: {command} --help"
+    if message.startswith("No such option") and command == "plasm run":
+        hint = "what is meant for the job comes after --, as in: plasm run job.wasm -- --its-option"
+    return InvalidInput(message[:1].lower() + message[1:], hint=hint)

@@ -1,0 +1,210 @@
+"""Running jobs on this machine: executor and signer put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+from attrs import field, frozen
+
+from plasm.artifacts.modules import Module, read_module
+from plasm.config import Config
+from plasm.contracts import OutputSink, Signer, Stream
+from plasm.errors import IdentityMissing, InvalidInput, JobRefused
+from plasm.execution.cancellation import Cancellation
+from plasm.execution.claims import claims
+from plasm.execution.executor import Executor
+from plasm.execution.job import Job, Report
+from plasm.execution.spawn import WorkerHandle
+from plasm.model import Invocation, Limits, Manifest, Mount, Outcome, PeerId, Preopen, Usage
+from plasm.plugins import PluginHost, PluginKind
+from plasm.receipts import LegacyReceipt, Receipt, issue, issue_legacy
+
+
+@frozen
+class Completed:
+    """A job that has ended, and what a receipt of it would say."""
+
+    job_id: str
+    nonce: str
+    job: Job
+    report: Report
+
+
+@frozen
+class Result:
+    """What :func:`run` returns; ``receipt`` is the signed envelope as JSON."""
+
+    outcome: Outcome
+    usage: Usage
+    stdout: bytes = field(repr=False)
+    stderr: bytes = field(repr=False)
+    receipt: bytes = field(repr=False)
+
+
+class CollectingSink:
+    """Keeps a job's output in memory."""
+
+    def __init__(self) -> None:
+        self._parts: dict[Stream, list[bytes]] = {"stdout": [], "stderr": []}
+
+    def write(self, stream: Stream, data: bytes) -> bool:
+        self._parts[stream].append(data)
+        return True
+
+    def content(self, stream: Stream) -> bytes:
+        """All that the job wrote to ``stream``."""
+        return b"".join(self._parts[stream])
+
+
+class LocalClient:
+    """Runs jobs in a worker of its own and signs receipts with this user's key.
+
+    ``runtime`` and ``signer`` are plugin names; without them the configuration decides.  ``started`` is a worker
+    that is under way already and is used where it has the right runtime.
+
+    Raises:
+        PluginNotFound: there is no such runtime.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        runtime: str | None = None,
+        signer: str | None = None,
+        started: WorkerHandle | None = None,
+    ) -> None:
+        self.config = config or Config.from_environment(os.environ)
+        self.made_identity = False
+        self._host = PluginHost(self.config)
+        self._signer_name = signer
+        self.runtime = self._host.select(PluginKind.RUNTIME, runtime or self.config.runtime).name
+        self._executor = Executor(
+            self.runtime, started=started if started and started.runtime == self.runtime else None
+        )
+
+    @cached_property
+    def signer(self) -> Signer:
+        """This user's signer; a key is made where there is none yet, and ``made_identity`` says so."""
+        try:
+            return self._host.signer(self._signer_name)
+        except IdentityMissing:
+            self.made_identity = True
+            return self._host.create_identity(self._signer_name)
+
+    @property
+    def peer_id(self) -> PeerId:
+        """The id under which this client signs."""
+        return PeerId(self.signer.public_key)
+
+    def run(
+        self,
+        job: Job,
+        sink: OutputSink,
+        *,
+        stdin: bytes | int | None = None,
+        cancellation: Cancellation | None = None,
+        nonce: str | None = None,
+    ) -> Completed:
+        """Run ``job`` to its end; see :meth:`plasm.execution.executor.Executor.run`.
+
+        Raises:
+            JobRefused: an extension does not admit the job.
+            PlasmError: the job was refused by the runtime, or cannot be run here.
+        """
+        if job.manifest.runtime not in (None, self.runtime):
+            raise InvalidInput(
+                f"the job needs the runtime {job.manifest.runtime!r}, chosen is {self.runtime!r}",
+                hint=f"use --runtime {job.manifest.runtime}",
+            )
+        hook = self._host.extensions.hook
+        refusal = hook.plasm_admit_job(config=self.config, manifest=job.manifest, peer=None)
+        if refusal is not None:
+            raise JobRefused(f"the job is not admitted: {refusal}")
+        job_id = os.urandom(16).hex()
+        hook.plasm_job_event(job_id=job_id, event="started", outcome=None)
+        report = self._executor.run(job, sink, stdin=stdin, cancellation=cancellation)
+        hook.plasm_job_event(job_id=job_id, event="finished", outcome=report.outcome)
+        return Completed(job_id, nonce or os.urandom(32).hex(), job, report)
+
+    def claims(self, completed: Completed) -> Receipt:
+        """What this client's receipt of ``completed`` says."""
+        return claims(
+            completed.job,
+            completed.report,
+            node=self.peer_id,
+            job_id=completed.job_id,
+            nonce=completed.nonce,
+        )
+
+    def sign(self, completed: Completed) -> bytes:
+        """The receipt of ``completed``: a signed DSSE envelope as JSON.
+
+        Raises:
+            IdentityError: the key cannot be used.
+        """
+        receipt = issue(self.claims(completed), self.signer).to_json()
+        self._host.extensions.hook.plasm_receipt_issued(job_id=completed.job_id, receipt=receipt)
+        return receipt
+
+    def sign_legacy(self, completed: Completed) -> bytes:
+        """The receipt of ``completed`` in version 0.1 of the older protocol.
+
+        Raises:
+            IdentityError: the key cannot be used.
+        """
+        receipt = issue_legacy(LegacyReceipt.of(self.claims(completed)), self.signer)
+        self._host.extensions.hook.plasm_receipt_issued(job_id=completed.job_id, receipt=receipt)
+        return receipt
+
+    def close(self) -> None:
+        """End the worker."""
+        self._executor.close()
+
+    def __enter__(self) -> LocalClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def run(
+    module: bytes | str | Path,
+    args: Sequence[str] = (),
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    preopens: Sequence[tuple[str | Path, str, bool]] = (),
+    limits: Limits | None = None,
+    runtime: str | None = None,
+    signer: str | None = None,
+) -> Result:
+    """Run one job on this machine and return its output with a signed receipt.
+
+    ``module`` is a path or the module's bytes; ``preopens`` are (host folder, guest path, read-only).  To run
+    many jobs, keep one :class:`LocalClient`: its worker stays warm.
+
+    Raises:
+        PlasmError: the job was refused or cannot be run; one that ran and failed is a result like any other.
+    """
+    loaded = Module.of(module) if isinstance(module, bytes) else read_module(module)
+    bound = tuple(
+        sorted(
+            (Preopen(str(host), Mount(guest, read_only)) for host, guest, read_only in preopens),
+            key=lambda preopen: preopen.mount.guest,
+        )
+    )
+    invocation = Invocation(args, env or {}, [preopen.mount for preopen in bound])
+    job = Job(Manifest(loaded.digest, invocation, limits or Limits()), loaded, bound)
+    sink = CollectingSink()
+    with LocalClient(runtime=runtime, signer=signer) as client:
+        completed = client.run(job, sink, stdin=stdin)
+        receipt = client.sign(completed)
+    report = completed.report
+    return Result(report.outcome, report.usage, sink.content("stdout"), sink.content("stderr"), receipt)

@@ -1,0 +1,101 @@
+"""The contract of a runtime: what runs a module, and the values that go in and come out."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from attrs import frozen
+
+from plasm.model import Invocation, LimitKind, Limits, Outcome, Preopen
+
+Stream = Literal["stdout", "stderr"]
+
+
+class OutputSink(Protocol):
+    """Where a running job's output goes, as it comes."""
+
+    def write(self, stream: Stream, data: bytes) -> bool:
+        """Take ``data``; ``False`` says that the job must stop now, and that part of ``data`` may be dropped."""
+        ...
+
+
+@frozen
+class Call:
+    """An invocation made concrete on the machine that runs it.
+
+    ``stdin`` is a file descriptor open for reading, owned by the caller, or ``None`` for an empty one.
+    """
+
+    invocation: Invocation
+    preopens: tuple[Preopen, ...] = ()
+    stdin: int | None = None
+
+
+@frozen
+class Execution:
+    """What a runtime says of a finished job; fields it does not measure are ``None``."""
+
+    outcome: Outcome
+    peak_memory: int | None = None
+    fuel: int | None = None
+
+
+class CompiledModule(Protocol):
+    """A module ready to run, in a form that only the runtime that made it understands."""
+
+
+class Runtime(Protocol):
+    """Runs WASI preview 1 commands.  Used by one worker process and one job at a time.
+
+    ``enforces`` names the limits that the runtime keeps by itself, exactly.  The executor keeps wall time and
+    output from outside as well; a job with another limit that is not in ``enforces`` is refused before it starts.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def enforces(self) -> frozenset[LimitKind]: ...
+
+    def artifact_key(self, limits: Limits) -> str:
+        """Names everything beside the module that a compiled artifact depends on: engine version, processor
+        features, settings that ``limits`` call for.  At most 100 characters of ``[A-Za-z0-9._+-]``."""
+        ...
+
+    def compile(self, module: bytes, limits: Limits) -> CompiledModule:
+        """Compile ``module`` for jobs with these limits.
+
+        Raises:
+            InvalidModule: malformed, too complex, not a command (no ``_start``).
+            UnsupportedImport: it imports what WASI preview 1 does not have; the message names it.
+        """
+        ...
+
+    def dump(self, compiled: CompiledModule) -> bytes:
+        """The artifact to keep on disk; native code, never accepted from anybody else."""
+        ...
+
+    def load(self, artifact: bytes, limits: Limits) -> CompiledModule:
+        """The inverse of :meth:`dump`, under the same :meth:`artifact_key`.
+
+        Raises:
+            InvalidModule: the artifact cannot be used; the caller compiles anew.
+        """
+        ...
+
+    def execute(self, compiled: CompiledModule, call: Call, limits: Limits, sink: OutputSink) -> Execution:
+        """Run the job to its end.
+
+        The job sees only ``call``: no network, no other file, no variable of this process.  Instantiation
+        (start sections included) counts as part of the run.  When ``sink`` asks to stop, or after
+        :meth:`interrupt`, the outcome is ``cancelled``; the executor knows the cause.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """Make the running :meth:`execute` end soon.  Called from another thread, at most once a process; the
+        process is not used again.  A runtime that cannot do it returns, and the process is killed."""
+        ...

@@ -1,0 +1,253 @@
+"""The worker process: one warm runtime, one job at a time, everything else left behind."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import select
+import signal
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+from plasm.artifacts.cache import ArtifactCache
+from plasm.config import Config
+from plasm.contracts import Call, CompiledModule, Execution, Runtime, Stream
+from plasm.errors import InvalidModule, LimitNotEnforceable, PlasmError
+from plasm.execution import frames
+from plasm.execution.spawn import READ_FD, WRITE_FD
+from plasm.model import Invocation, LimitKind, Limits, Mount, Preopen, Sha256
+from plasm.plugins import PluginHost
+
+INTERRUPT: Final = signal.SIGUSR1
+MAX_MODULES_IN_MEMORY: Final = 32
+_KEPT_BY_EXECUTOR: Final = frozenset({LimitKind.WALL_TIME, LimitKind.OUTPUT})
+_TAG: Final[Mapping[Stream, bytes]] = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
+
+
+def main() -> NoReturn:
+    """Serve jobs until the executor goes away; never returns."""
+    os.closerange(WRITE_FD + 1, 2**20)
+    channel = Channel()
+    try:
+        tag, payload = channel.receive()
+        assert tag == frames.START
+        name, environment = marshal.loads(payload)
+        config = Config.from_environment(environment)
+        runtime = PluginHost(config).runtime(name)
+        _start_watch(runtime)
+        description = {"name": runtime.name, "version": runtime.version}
+        channel.send(frames.READY, json.dumps(description).encode())
+        modules = Modules(runtime, ArtifactCache(config.cache_dir / "modules" / runtime.name), channel)
+        while True:
+            tag, payload = channel.receive()
+            assert tag == frames.JOB
+            _run(marshal.loads(payload), runtime, modules, channel)
+    except PlasmError as error:
+        channel.send_error(error)
+    except (EOFError, BrokenPipeError):
+        pass
+    except BaseException as error:
+        channel.send_error(PlasmError(f"{type(error).__name__}: {error}"))
+    os._exit(0)
+
+
+class Channel:
+    """The worker's ends of the two pipes.  The executor is trusted, so frames are not bounded here."""
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """The next frame; waits for it."""
+        tag, length = frames.header(self._read(frames.HEADER_BYTES))
+        return tag, self._read(length)
+
+    def send(self, tag: bytes, payload: bytes = b"") -> None:
+        """Send one frame; waits while the executor does not read."""
+        view = memoryview(frames.encode(tag, payload))
+        while view:
+            view = view[os.write(WRITE_FD, view) :]
+
+    def send_error(self, error: PlasmError) -> None:
+        """Report why a job, or the whole worker, cannot go on."""
+        text = {"code": error.code, "message": error.message[:4096], "hint": error.hint[:4096]}
+        self.send(frames.FAILED, json.dumps(text).encode())
+
+    def _read(self, length: int) -> bytes:
+        data = os.read(READ_FD, length) if length else b""
+        if len(data) == length:
+            return data
+        chunks = bytearray(data)
+        while len(chunks) < length:
+            data = os.read(READ_FD, min(length - len(chunks), 2**20))
+            if not data:
+                raise EOFError
+            chunks += data
+        return bytes(chunks)
+
+
+class Modules:
+    """Compiled modules: in memory, else from the cache, else compiled from bytes asked of the executor."""
+
+    def __init__(self, runtime: Runtime, cache: ArtifactCache, channel: Channel) -> None:
+        self._runtime = runtime
+        self._cache = cache
+        self._channel = channel
+        self._compiled: OrderedDict[tuple[Sha256, str], CompiledModule] = OrderedDict()
+
+    def recall(self, digest: Sha256, limits: Limits) -> CompiledModule | None:
+        """The module called ``digest`` as compiled for ``limits``, if it is in memory."""
+        return self._compiled.get((digest, self._runtime.artifact_key(limits)))
+
+    def prepare(self, digest: Sha256, limits: Limits) -> CompiledModule:
+        """The same from the cache or from the executor, in memory from now on."""
+        key = self._runtime.artifact_key(limits)
+        compiled = self._from_cache(digest, key, limits) or self._compile(digest, key, limits)
+        self._compiled[digest, key] = compiled
+        if len(self._compiled) > MAX_MODULES_IN_MEMORY:
+            self._compiled.popitem(last=False)
+        return compiled
+
+    def _from_cache(self, digest: Sha256, key: str, limits: Limits) -> CompiledModule | None:
+        artifact = self._cache.get(digest, key)
+        if artifact is None:
+            return None
+        try:
+            return self._runtime.load(artifact, limits)
+        except InvalidModule:
+            self._cache.discard(digest, key)
+            return None
+
+    def _compile(self, digest: Sha256, key: str, limits: Limits) -> CompiledModule:
+        self._channel.send(frames.MODULE_WANTED)
+        tag, module = self._channel.receive()
+        assert tag == frames.MODULE
+        compiled = self._runtime.compile(module, limits)
+        self._cache.put(digest, key, self._runtime.dump(compiled))
+        return compiled
+
+
+class BoundedSink:
+    """Sends output to the executor until the limit on its bytes is met."""
+
+    def __init__(self, channel: Channel, limit: int) -> None:
+        self._channel = channel
+        self._left = limit
+
+    def write(self, stream: Stream, data: bytes) -> bool:
+        fits = data[: self._left]
+        self._left -= len(fits)
+        for start in range(0, len(fits), frames.MAX_DATA_BYTES):
+            self._channel.send(_TAG[stream], fits[start : start + frames.MAX_DATA_BYTES])
+        if len(fits) == len(data):
+            return True
+        self._channel.send(frames.OUTPUT_FULL, stream.encode())
+        return False
+
+
+class StdinFeed:
+    """Carries STDIN frames into a pipe that the job reads, until STDIN_END; what the job leaves is dropped."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.descriptor, self._write_end = os.pipe()
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading for the job; returns when the executor has said STDIN_END."""
+        os.close(self.descriptor)
+        self._thread.join()
+
+    def _carry(self) -> None:
+        open_end: int | None = self._write_end
+        while True:
+            tag, data = self._channel.receive()
+            try:
+                view = memoryview(data)
+                while open_end is not None and view:
+                    view = view[os.write(open_end, view) :]
+            except BrokenPipeError:
+                os.close(self._write_end)
+                open_end = None
+            if tag == frames.STDIN_END:
+                if open_end is not None:
+                    os.close(open_end)
+                return
+
+
+def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Channel) -> None:
+    feed: StdinFeed | None = None
+    try:
+        limits = Limits(**job["limits"])
+        _check_enforceable(runtime, limits)
+        compiled = modules.recall(job["module"], limits)
+        if compiled is None:
+            channel.send(frames.PREPARING)
+            compiled = modules.prepare(job["module"], limits)
+            channel.send(frames.RUNNING)
+        elif job["stdin"]:
+            channel.send(frames.RUNNING)
+        if job["stdin"]:
+            feed = StdinFeed(channel)
+        preopens = tuple(Preopen(host, Mount(guest, read_only)) for host, guest, read_only in job["preopens"])
+        invocation = Invocation(job["args"], job["env"], [preopen.mount for preopen in preopens])
+        call = Call(invocation, preopens, feed.descriptor if feed else None)
+        wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+        execution = runtime.execute(compiled, call, limits, BoundedSink(channel, limits.output))
+        cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+        channel.send(frames.RESULT, _result(execution, wall // 1000, cpu // 1000))
+    except PlasmError as error:
+        channel.send_error(error)
+    finally:
+        if feed:
+            feed.close()
+
+
+def _check_enforceable(runtime: Runtime, limits: Limits) -> None:
+    asked = set(LimitKind) - ({LimitKind.FUEL} if limits.fuel is None else set())
+    for kind in sorted(asked - runtime.enforces - _KEPT_BY_EXECUTOR):
+        raise LimitNotEnforceable(
+            f"the runtime {runtime.name!r} cannot enforce the limit {kind}", hint="choose another with --runtime"
+        )
+
+
+def _result(execution: Execution, wall_time_us: int, cpu_time_us: int) -> bytes:
+    outcome = execution.outcome
+    return json.dumps(
+        {
+            "kind": outcome.kind,
+            "exit_code": outcome.exit_code,
+            "trap": outcome.trap,
+            "wall_time_us": wall_time_us,
+            "cpu_time_us": cpu_time_us,
+            "peak_memory": execution.peak_memory,
+            "fuel": execution.fuel,
+        }
+    ).encode()
+
+
+def _start_watch(runtime: Runtime) -> None:
+    """Interrupt the runtime on :data:`INTERRUPT`, and end this process when the executor's does.
+
+    While a module runs no Python signal handler can, but the interpreter still writes the signal's number to the
+    wake-up descriptor, and a thread asleep on that costs a running job nothing.
+    """
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(INTERRUPT, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(woken, select.POLLIN)
+        poll.register(READ_FD, 0)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor == READ_FD:
+                    os._exit(1)
+                os.read(woken, 64)
+                runtime.interrupt()
+
+    threading.Thread(target=watch, daemon=True).start()

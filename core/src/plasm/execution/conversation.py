@@ -1,0 +1,275 @@
+"""One job's way through a worker, with the limits that are kept from outside.
+
+JOB ──▶ (PREPARING ──▶ MODULE?) ──▶ running: STDIN in, output out ──▶ RESULT
+                                        │ deadline, cancellation, sink or output limit
+                                        ▼
+                                    stopping: the runtime is interrupted, after GRACE_SECONDS killed
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import marshal
+import select
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from plasm.contracts import OutputSink, Stream
+from plasm.errors import InvalidInput, WorkerFailed, by_code
+from plasm.execution import frames
+from plasm.execution.cancellation import Cancellation
+from plasm.execution.job import Job, Report
+from plasm.execution.stdin import StdinSource
+from plasm.execution.worker import Worker
+from plasm.model import Outcome, OutcomeKind, Sha256, TrapKind, Usage, sha256_hex
+
+PREPARATION_SECONDS: Final = 120.0
+GRACE_SECONDS: Final = 0.05
+_NO_INPUT: Final = sha256_hex(b"")
+_STREAMS: Final[Mapping[bytes, Stream]] = {frames.STDOUT: "stdout", frames.STDERR: "stderr"}
+
+
+class Conversation:
+    """Runs ``job`` on ``worker``; used once."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        job: Job,
+        sink: OutputSink,
+        stdin: StdinSource | None,
+        cancellation: Cancellation | None,
+    ) -> None:
+        self._worker = worker
+        self._job = job
+        self._sink = sink
+        self._stdin = stdin
+        self._cancellation = cancellation
+        self._limits = job.manifest.limits
+        self._unsent = memoryview(b"")
+        self._feeding = False
+        self._hashes = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
+        self._output_left = self._limits.output
+        self._truncated: set[Stream] = set()
+        self._stopped: OutcomeKind | None = None
+        self._ended: tuple[Outcome, Usage] | None = None
+        self._refused = False
+
+    def run(self) -> Report:
+        """Talk until the job has ended; the worker is idle again then, or killed.
+
+        Raises:
+            PlasmError: the module or a limit was refused, the input cannot be read, the worker could not start.
+        """
+        started, self._clock = time.time_ns() // 1000, time.monotonic()
+        self._wait_for(self._limits.wall_time / 1000 if self._worker.ready else PREPARATION_SECONDS)
+        self._preparing = not self._worker.ready
+        try:
+            self._send(frames.JOB, marshal.dumps(_order(self._job, self._stdin is not None)))
+            self._converse()
+        except BaseException:
+            if not self._refused:
+                self._worker.kill()
+            raise
+        assert self._ended is not None
+        outcome, usage = self._ended
+        return Report(
+            outcome=outcome,
+            usage=usage,
+            stdin=self._stdin.digest() if self._stdin else _NO_INPUT,
+            stdin_size=self._stdin.size if self._stdin else 0,
+            stdout=Sha256(self._hashes["stdout"].hexdigest()),
+            stderr=Sha256(self._hashes["stderr"].hexdigest()),
+            truncated=tuple(sorted(self._truncated)),
+            started_us=started,
+            finished_us=max(started, time.time_ns() // 1000),
+            runtime_name=self._worker.runtime_name,
+            runtime_version=self._worker.runtime_version,
+        )
+
+    def _converse(self) -> None:
+        poll = select.poll()
+        poll.register(self._worker.sends_on, select.POLLIN)
+        if self._cancellation is not None:
+            poll.register(self._cancellation.descriptor, select.POLLIN)
+        while self._ended is None:
+            waits = self._register_input(poll)
+            ready = {descriptor for descriptor, _ in poll.poll(self._milliseconds_left())}
+            if waits is not None:
+                poll.unregister(waits)
+            if self._worker.sends_on in ready:
+                self._receive()
+            if self._ended is None and waits in ready:
+                self._feed()
+            if self._cancellation is not None and self._cancellation.descriptor in ready:
+                poll.unregister(self._cancellation.descriptor)
+                self._cancellation = None
+                self._stop(OutcomeKind.CANCELLED)
+            if self._ended is None and time.monotonic() >= self._deadline:
+                self._deadline_passed()
+
+    def _register_input(self, poll: select.poll) -> int | None:
+        """Watch the one descriptor that the next step of input waits for."""
+        if self._unsent or (self._feeding and self._stdin is not None and self._stdin.descriptor is None):
+            poll.register(self._worker.receives_on, select.POLLOUT)
+            return self._worker.receives_on
+        if self._feeding and self._stdin is not None and self._stdin.descriptor is not None:
+            poll.register(self._stdin.descriptor, select.POLLIN)
+            return self._stdin.descriptor
+        return None
+
+    def _feed(self) -> None:
+        """Send what waits to be sent; when there is nothing, the next part of the input."""
+        if self._unsent:
+            self._unsent = self._worker.send(self._unsent)
+        elif self._stdin is not None and (part := self._stdin.read()) is not None:
+            self._feeding = bool(part)
+            self._send(frames.STDIN if part else frames.STDIN_END, part)
+
+    def _receive(self) -> None:
+        try:
+            for tag, payload in self._worker.receive():
+                self._take(tag, payload)
+        except (EOFError, frames.FrameError):
+            self._killed(OutcomeKind.CRASHED)
+
+    def _take(self, tag: bytes, payload: bytes) -> None:
+        if tag in _STREAMS:
+            self._output(_STREAMS[tag], payload)
+        elif tag == frames.RESULT:
+            self._result(payload)
+        elif tag == frames.READY:
+            said = _parse(payload)
+            self._worker.runtime_name, self._worker.runtime_version = str(said.get("name")), str(said.get("version"))
+            self._worker.ready = True
+        elif tag == frames.PREPARING:
+            self._preparing = True
+            self._wait_for(PREPARATION_SECONDS)
+        elif tag == frames.MODULE_WANTED:
+            self._send(frames.MODULE, self._job.module.data)
+        elif tag == frames.RUNNING:
+            self._preparing = False
+            self._clock = time.monotonic()
+            self._wait_for(self._limits.wall_time / 1000)
+            self._feeding = self._stdin is not None
+        elif tag == frames.OUTPUT_FULL:
+            self._truncated.add("stderr" if payload == b"stderr" else "stdout")
+            self._stopped = self._stopped or OutcomeKind.OUTPUT_LIMIT
+            self._wait_for(GRACE_SECONDS)
+        elif tag == frames.FAILED:
+            self._fail(payload)
+        else:
+            raise frames.FrameError(f"an unknown frame {tag!r}")
+
+    def _output(self, stream: Stream, data: bytes) -> None:
+        self._output_left -= len(data)
+        if self._output_left < 0:
+            raise frames.FrameError("more output than the worker was to let through")
+        if self._stopped is OutcomeKind.CANCELLED:
+            self._truncated.add(stream)
+            return
+        if not self._sink.write(stream, data):
+            self._truncated.add(stream)
+            self._stop(OutcomeKind.CANCELLED)
+            return
+        self._hashes[stream].update(data)
+
+    def _result(self, payload: bytes) -> None:
+        said = _parse(payload)
+        try:
+            trap = said["trap"] and TrapKind(said["trap"])
+            outcome = Outcome(OutcomeKind(said["kind"]), said["exit_code"], trap)
+            usage = Usage(said["wall_time_us"], said["cpu_time_us"], said["peak_memory"], said["fuel"])
+        except (ValueError, KeyError, TypeError, InvalidInput):
+            raise frames.FrameError("a result that is none") from None
+        if outcome.kind is OutcomeKind.CANCELLED:
+            outcome = Outcome(self._stopped or OutcomeKind.CRASHED)
+        self._ended = outcome, usage
+        self._finish_input()
+
+    def _finish_input(self) -> None:
+        """Let the worker come to rest: it takes STDIN frames until it has seen the end of them."""
+        if not self._worker.usable:
+            self._worker.kill()
+        elif self._feeding:
+            self._feeding = False
+            self._unsent = memoryview(bytes(self._unsent) + frames.encode(frames.STDIN_END))
+            deadline, poll = time.monotonic() + 1, select.poll()
+            poll.register(self._worker.receives_on, select.POLLOUT)
+            while self._unsent and poll.poll(max(0, deadline - time.monotonic()) * 1000):
+                self._unsent = self._worker.send(self._unsent)
+            if self._unsent:
+                self._worker.kill()
+
+    def _fail(self, payload: bytes) -> None:
+        said = _parse(payload)
+        try:
+            error = by_code(said["code"])(str(said["message"]), hint=str(said["hint"]))
+        except KeyError:
+            raise frames.FrameError("a failure that is none") from None
+        if self._worker.ready:
+            self._refused = True
+            self._finish_input()
+        raise error
+
+    def _send(self, tag: bytes, payload: bytes) -> None:
+        self._unsent = self._worker.send(memoryview(bytes(self._unsent) + frames.encode(tag, payload)))
+
+    def _stop(self, kind: OutcomeKind) -> None:
+        if self._stopped is None and self._ended is None:
+            self._stopped = kind
+            self._wait_for(GRACE_SECONDS)
+            self._worker.interrupt()
+
+    def _deadline_passed(self) -> None:
+        if self._stopped is not None:
+            self._killed(self._stopped)
+        elif self._preparing:
+            what = "compiling the module" if self._worker.ready else "loading the runtime"
+            raise WorkerFailed(f"{what} took longer than {PREPARATION_SECONDS:.0f} s")
+        else:
+            self._stop(OutcomeKind.TIMED_OUT)
+
+    def _killed(self, kind: OutcomeKind) -> None:
+        self._worker.kill()
+        if not self._worker.ready and self._stopped is None:
+            raise WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
+        wall_time = time.monotonic() - self._clock
+        self._ended = Outcome(self._stopped or kind), Usage(int(wall_time * 1e6))
+
+    def _wait_for(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+
+    def _milliseconds_left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic()) * 1000
+
+
+def _parse(payload: bytes) -> dict[str, Any]:
+    """The JSON object that an untrusted worker sent."""
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise frames.FrameError("a control frame that is no JSON object")
+    return said
+
+
+def _order(job: Job, stdin: bool) -> dict[str, Any]:
+    """The job as the worker wants it, in the types that marshal knows."""
+    manifest, limits = job.manifest, job.manifest.limits
+    return {
+        "module": job.module.digest,
+        "args": manifest.invocation.args,
+        "env": dict(manifest.invocation.env),
+        "preopens": [(bound.host, bound.mount.guest, bound.mount.read_only) for bound in job.preopens],
+        "limits": {
+            "memory": limits.memory,
+            "fuel": limits.fuel,
+            "wall_time": limits.wall_time,
+            "output": limits.output,
+        },
+        "stdin": stdin,
+    }

@@ -1,0 +1,82 @@
+"""The frames between an executor and its worker process; no I/O.
+
+A frame is a tag (1 byte), the length of the payload (4 bytes, little-endian) and the payload.  What a worker sends
+is not trusted: control payloads are JSON, data payloads raw bytes, and both are bounded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+MAX_PAYLOAD_BYTES: Final = 2**20
+MAX_DATA_BYTES: Final = 64 * 2**10
+
+_HEADER = struct.Struct("<cI")
+HEADER_BYTES: Final = _HEADER.size
+
+# From the executor.  START and JOB carry marshal data, MODULE the module itself; only MODULE may be longer than
+# MAX_PAYLOAD_BYTES, and only the worker reads it.
+START: Final = b"S"
+JOB: Final = b"J"
+MODULE: Final = b"M"
+STDIN: Final = b"I"
+STDIN_END: Final = b"Z"
+
+# From the worker, in this order: READY once; for each job PREPARING where the module is not in memory and
+# MODULE_WANTED where it is not in the cache either, RUNNING after either or where stdin is awaited, output as it
+# comes, OUTPUT_FULL where the limit was met, then RESULT or FAILED.  The executor sends STDIN after RUNNING only.
+READY: Final = b"r"
+PREPARING: Final = b"p"
+MODULE_WANTED: Final = b"m"
+RUNNING: Final = b"x"
+STDOUT: Final = b"1"
+STDERR: Final = b"2"
+OUTPUT_FULL: Final = b"f"
+RESULT: Final = b"R"
+FAILED: Final = b"E"
+
+
+class FrameError(Exception):
+    """The other side does not keep to the protocol."""
+
+
+def encode(tag: bytes, payload: bytes | memoryview = b"") -> bytes:
+    """One frame."""
+    return _HEADER.pack(tag, len(payload)) + payload
+
+
+def header(data: bytes) -> tuple[bytes, int]:
+    """Tag and payload length from the first :data:`HEADER_BYTES` bytes of a frame."""
+    tag, length = _HEADER.unpack(data)
+    return tag, length
+
+
+class Decoder:
+    """Bytes in, frames out; for the side that must not trust the other."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The frames that are complete with ``data``.
+
+        Raises:
+            FrameError: a frame announces more than :data:`MAX_PAYLOAD_BYTES`.
+        """
+        buffer = self._buffer + data
+        start, available = 0, len(buffer)
+        try:
+            while available - start >= HEADER_BYTES:
+                tag, length = _HEADER.unpack_from(buffer, start)
+                if length > MAX_PAYLOAD_BYTES:
+                    raise FrameError(f"a frame of {length} bytes")
+                end = start + HEADER_BYTES + length
+                if end > available:
+                    break
+                payload = buffer[start + HEADER_BYTES : end]
+                start = end
+                yield tag, payload
+        finally:
+            self._buffer = buffer[start:]

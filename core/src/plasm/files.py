@@ -1,0 +1,61 @@
+"""Writing files so that a reader sees the old content or the new, never half of either."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from types import TracebackType
+
+
+class PendingFile:
+    """A file that takes its place only when :meth:`commit` is called; that it can be written is proved at once.
+
+    Links are followed, and a device or a pipe is written in place: it has no old content to protect.
+
+    Raises:
+        OSError: the folder is missing or cannot be written, or the disk is full.
+    """
+
+    def __init__(self, path: Path, mode: int = 0o644) -> None:
+        path = Path(os.path.realpath(path))
+        if path.is_dir():
+            raise IsADirectoryError(21, "Is a directory", str(path))
+        self._target = path
+        self._temporary: Path | None = None
+        if path.exists() and not path.is_file():
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        else:
+            self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+            self._descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+
+    def commit(self, data: bytes) -> None:
+        """Write ``data`` and put the file in its place, durably."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        if self._temporary is not None:
+            os.fsync(self._descriptor)
+            os.replace(self._temporary, self._target)
+
+    def __enter__(self) -> PendingFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+        if self._temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``, readable by its owner only; the folder is made with mode 0700 where it is missing.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with PendingFile(path, mode=0o600) as pending:
+        pending.commit(data)

@@ -1,0 +1,173 @@
+"""Loads the plugins that were chosen, each on its own, and calls their hooks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+from attrs import define, frozen
+
+from plasm import hookspecs
+from plasm.errors import PlasmError, PluginError, PluginIncompatible, PluginNotFound
+from plasm.plugins.index import PluginEntry, PluginKind, installed_plugins
+
+if TYPE_CHECKING:
+    from plasm.config import Config
+    from plasm.contracts import BootMode, Runtime, Signer
+
+PREFERRED = {PluginKind.RUNTIME: "wasmtime", PluginKind.SIGNING: "ed25519"}
+
+
+@frozen
+class Extensions:
+    """The extensions that could be loaded, behind one relay, and why others could not."""
+
+    hook: pluggy.HookRelay
+    failures: tuple[PluginError, ...]
+
+
+@define(slots=False)
+class PluginHost:
+    """The plugins of this installation under one configuration."""
+
+    config: Config
+
+    @cached_property
+    def entries(self) -> tuple[PluginEntry, ...]:
+        """Every installed plugin, disabled ones too."""
+        return installed_plugins(self.config.cache_dir)
+
+    def disabled(self, entry: PluginEntry) -> bool:
+        """Whether ``PLASM_DISABLE_PLUGINS`` names this plugin."""
+        return not self.config.disabled_plugins.isdisjoint({entry.name, f"{entry.kind}:{entry.name}"})
+
+    def select(self, kind: PluginKind, name: str | None = None) -> PluginEntry:
+        """The plugin of ``kind`` called ``name``; without a name, the preferred one or the only one.
+
+        Raises:
+            PluginNotFound: none has the name, it is disabled, or the choice is open.
+            PluginError: two distributions provide the name.
+        """
+        usable = [entry for entry in self.entries if entry.kind is kind and not self.disabled(entry)]
+        names = sorted({entry.name for entry in usable})
+        if name is None:
+            preferred = PREFERRED.get(kind)
+            name = preferred if preferred in names or len(names) != 1 else names[0]
+        matches = [entry for entry in usable if entry.name == name]
+        if not matches:
+            raise self._not_found(kind, name, names)
+        if len(matches) > 1:
+            providers = " and ".join(entry.distribution for entry in matches)
+            raise PluginError(f"{providers} both provide the {kind} plugin {name!r}", hint="uninstall one of them")
+        return matches[0]
+
+    def runtime(self, name: str | None = None) -> Runtime:
+        """The runtime called ``name``, made now.  Call this in a worker process only."""
+        runtime: Runtime = self._create(self.select(PluginKind.RUNTIME, name), "plasm_runtime", config=self.config)
+        return runtime
+
+    def signer(self, name: str | None = None) -> Signer:
+        """The signer called ``name``; raises :class:`~plasm.errors.IdentityMissing` where it has no key yet."""
+        entry = self.select(PluginKind.SIGNING, name or self.config.signer)
+        signer: Signer = self._create(entry, "plasm_signer", config=self.config)
+        return signer
+
+    def create_identity(self, name: str | None = None, *, replace: bool = False) -> Signer:
+        """Have the signer called ``name`` make a new key; the former is kept aside where ``replace`` allows it."""
+        entry = self.select(PluginKind.SIGNING, name or self.config.signer)
+        signer: Signer = self._create(entry, "plasm_create_identity", config=self.config, replace=replace)
+        return signer
+
+    def boot_mode(self, name: str) -> BootMode:
+        """The boot mode called ``name``."""
+        mode: BootMode = self._create(self.select(PluginKind.BOOT_MODE, name), "plasm_boot_mode")
+        return mode
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        """Every extension that is not disabled, loaded."""
+        manager = _manager()
+        failures = []
+        for entry in self.entries:
+            if entry.kind is PluginKind.EXTENSION and not self.disabled(entry):
+                try:
+                    _register(manager, entry)
+                except PluginError as error:
+                    failures.append(error)
+        return Extensions(manager.hook, tuple(failures))
+
+    def _create(self, entry: PluginEntry, hook: str, **arguments: object) -> Any:
+        manager = _manager()
+        _register(manager, entry)
+        try:
+            made = getattr(manager.hook, hook)(**arguments)
+        except PlasmError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{_title(entry)} failed in {hook}: {type(error).__name__}: {error}") from error
+        if made is None:
+            raise PluginError(f"{_title(entry)} has no {hook}", hint="its author should implement that hook")
+        return made
+
+    def _not_found(self, kind: PluginKind, name: str | None, names: Iterable[str]) -> PluginNotFound:
+        if name is None:
+            listed = ", ".join(names) or "none"
+            return PluginNotFound(f"no {kind} plugin was chosen", hint=f"installed: {listed}")
+        for entry in self.entries:
+            if entry.kind is kind and entry.name == name:
+                return PluginNotFound(
+                    f"the {kind} plugin {name!r} is disabled", hint="take it out of PLASM_DISABLE_PLUGINS"
+                )
+        listed = ", ".join(names) or "none"
+        package = f"plasm-plugin-{kind}-{name}".replace("_", "-")
+        return PluginNotFound(
+            f"there is no {kind} plugin {name!r}", hint=f"installed: {listed}; try: pip install {package}"
+        )
+
+
+def load(entry: PluginEntry) -> object:
+    """Import the plugin of ``entry``.
+
+    Raises:
+        PluginIncompatible: it was written for another version of the hooks.
+        PluginError: it cannot be imported.
+    """
+    module_name, _, attributes = entry.target.partition(":")
+    try:
+        plugin: object = importlib.import_module(module_name)
+        for attribute in filter(None, attributes.split(".")):
+            plugin = getattr(plugin, attribute)
+    except Exception as error:
+        raise PluginError(
+            f"{_title(entry)} cannot be loaded: {type(error).__name__}: {error}",
+            hint=f"reinstall it, or set PLASM_DISABLE_PLUGINS={entry.name}",
+        ) from error
+    speaks = getattr(plugin, "PLASM_HOOK_API", None)
+    if speaks != hookspecs.HOOK_API:
+        raise PluginIncompatible(
+            f"{_title(entry)} speaks hook API {speaks}, this Plasm speaks {hookspecs.HOOK_API}",
+            hint=f"install a version of {entry.distribution} made for this Plasm",
+        )
+    return plugin
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("plasm")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _register(manager: pluggy.PluginManager, entry: PluginEntry) -> None:
+    plugin = load(entry)
+    try:
+        manager.register(plugin, f"{entry.kind}:{entry.name}")
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(f"{_title(entry)} does not fit the hooks: {str(error).splitlines()[-1]}") from error
+
+
+def _title(entry: PluginEntry) -> str:
+    return f"the {entry.kind} plugin {entry.name!r} ({entry.distribution} {entry.version})"

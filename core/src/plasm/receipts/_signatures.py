@@ -1,0 +1,47 @@
+"""The one place where Ed25519 signatures (RFC 8032) are asked for and checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plasm.errors import IdentityError
+from plasm.model import PeerId
+
+if TYPE_CHECKING:
+    from plasm.contracts import Signer
+
+SIGNATURE_BYTES = 64
+
+
+def signature_holds(node: PeerId, message: bytes, signature: bytes) -> bool:
+    """Whether ``signature`` was made over ``message`` by the key inside ``node``'s peer id."""
+    from nacl.bindings import crypto_sign_open
+    from nacl.exceptions import BadSignatureError
+
+    if len(signature) != SIGNATURE_BYTES:
+        return False
+    try:
+        crypto_sign_open(signature + message, node.public_key)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def sign_as(node: PeerId, message: bytes, signer: Signer) -> bytes:
+    """``node``'s signature over ``message``; checked, so that none is given out that nobody can verify.
+
+    Raises:
+        IdentityError: ``signer`` holds another key, or its signature does not hold.
+    """
+    if signer.public_key != node.public_key:
+        raise IdentityError(
+            f"the receipt names the node {node}, and the signer holds the key of {PeerId(signer.public_key)}",
+            hint="run the node and its signer with the same identity",
+        )
+    signature = signer.sign(message)
+    if not signature_holds(node, message, signature):
+        raise IdentityError(
+            f"the signer made a signature that does not hold for its own key {node}",
+            hint="check the signing plugin with: plasm plugins check",
+        )
+    return signature
