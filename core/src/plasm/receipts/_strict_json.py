@@ -17,8 +17,8 @@ from plasm.errors import InvalidInput, InvalidReceipt
 
 MAX_RECEIPT_BYTES = 2**20
 MAX_COUNT = 2**53 - 1
+MAX_TEXT_LENGTH = 4096
 
-_MAX_TEXT_LENGTH = 4096
 _MAX_SHOWN = 80
 _HEX_DIGITS = frozenset("0123456789abcdef")
 _HINT = "get it again from where it came, and check that the file is a receipt"
@@ -109,8 +109,8 @@ def count(value: object) -> int:
 
 def text(value: object) -> str:
     """Text that can be shown on a terminal as it is."""
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT_LENGTH or not value.isprintable():
-        raise ValueError(f"printable text of 1 to {_MAX_TEXT_LENGTH} characters")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT_LENGTH or not value.isprintable():
+        raise ValueError(f"printable text of 1 to {MAX_TEXT_LENGTH} characters")
     return value
 
 

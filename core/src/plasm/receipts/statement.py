@@ -21,6 +21,7 @@ sorted keys and no spaces, so that equal receipts are equal bytes.  Numbers stay
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from attrs import field, frozen
 
@@ -69,7 +70,12 @@ class Receipt:
 
 def encode(receipt: Receipt) -> bytes:
     """``receipt`` as the JSON of a statement.  Writes what it is given; :func:`decode` is what checks."""
-    statement = {
+    return json.dumps(as_document(receipt), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def as_document(receipt: Receipt) -> dict[str, Any]:
+    """``receipt`` as the document that its JSON writes down."""
+    return {
         "_type": STATEMENT_TYPE,
         "predicateType": PREDICATE_TYPE,
         "subject": [{"name": subject.name, **_digest(subject.sha256)} for subject in receipt.subjects],
@@ -97,10 +103,9 @@ def encode(receipt: Receipt) -> bytes:
             "node": {"peerId": str(receipt.node)},
             "startedOn": format_moment(receipt.started_us),
             "finishedOn": format_moment(receipt.finished_us),
-            "truncated": receipt.truncated,
+            "truncated": list(receipt.truncated),
         },
     }
-    return json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def decode(payload: bytes) -> Receipt:
