@@ -16,7 +16,7 @@ from plasm.cli.console import say
 from plasm.cli.options import open_output, open_stdin, parse_dir, parse_env
 from plasm.cli.streams import PassThroughSink, ReportedSink
 from plasm.client.local import LocalClient
-from plasm.errors import ExitStatus
+from plasm.errors import ExitStatus, InvalidModule
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.job import Job
 from plasm.model import Invocation, Limits, Manifest, Outcome, OutcomeKind
@@ -108,7 +108,10 @@ def run(
         cancellation = stack.enter_context(Cancellation())
         caught = _cancel_on_signals(cancellation)
         sink = ReportedSink() if json_ else PassThroughSink(cancellation)
-        completed = client.run(job, sink, stdin=source, cancellation=cancellation)
+        try:
+            completed = client.run(job, sink, stdin=source, cancellation=cancellation)
+        except InvalidModule as error:
+            raise type(error)(f"{module}: {error.message}", hint=error.hint) from None
         outcome = completed.report.outcome
         if pending is not None or json_:
             envelope = client.sign(completed) if receipt_format == "v1" else client.sign_legacy(completed)

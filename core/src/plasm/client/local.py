@@ -12,12 +12,12 @@ from attrs import field, frozen
 
 from plasm.artifacts.modules import Module, read_module
 from plasm.config import Config
-from plasm.contracts import OutputSink, Signer, Stream
+from plasm.contracts import Signer, Stream
 from plasm.errors import IdentityMissing, InvalidInput, JobRefused
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.claims import claims
 from plasm.execution.executor import Executor
-from plasm.execution.job import Job, Report
+from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.spawn import WorkerHandle
 from plasm.model import Invocation, Limits, Manifest, Mount, Outcome, PeerId, Preopen, Usage
 from plasm.plugins import PluginHost, PluginKind

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from plasm.contracts.runtime import Call as Call
     from plasm.contracts.runtime import CompiledModule as CompiledModule
     from plasm.contracts.runtime import Execution as Execution
-    from plasm.contracts.runtime import OutputSink as OutputSink
     from plasm.contracts.runtime import Runtime as Runtime
     from plasm.contracts.runtime import Stream as Stream
     from plasm.contracts.signing import Signer as Signer
@@ -39,7 +38,6 @@ __getattr__, __dir__ = lazily(
         "Call": "plasm.contracts.runtime",
         "CompiledModule": "plasm.contracts.runtime",
         "Execution": "plasm.contracts.runtime",
-        "OutputSink": "plasm.contracts.runtime",
         "Runtime": "plasm.contracts.runtime",
         "Stream": "plasm.contracts.runtime",
         "Signer": "plasm.contracts.signing",

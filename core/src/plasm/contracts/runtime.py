@@ -11,24 +11,19 @@ from plasm.model import Invocation, LimitKind, Limits, Outcome, Preopen
 Stream = Literal["stdout", "stderr"]
 
 
-class OutputSink(Protocol):
-    """Where a running job's output goes, as it comes."""
-
-    def write(self, stream: Stream, data: bytes) -> bool:
-        """Take ``data``; ``False`` says that the job must stop now, and that part of ``data`` may be dropped."""
-        ...
-
-
 @frozen
 class Call:
     """An invocation made concrete on the machine that runs it.
 
-    ``stdin`` is a file descriptor open for reading, owned by the caller, or ``None`` for an empty one.
+    ``stdin`` is a descriptor open for reading, or ``None`` for an empty one; ``stdout`` and ``stderr`` are open for
+    writing.  All three stay their owner's.  A write waits while nobody reads, and the job with it.
     """
 
     invocation: Invocation
-    preopens: tuple[Preopen, ...] = ()
+    stdout: int
+    stderr: int
     stdin: int | None = None
+    preopens: tuple[Preopen, ...] = ()
 
 
 @frozen
@@ -86,12 +81,12 @@ class Runtime(Protocol):
         """
         ...
 
-    def execute(self, compiled: CompiledModule, call: Call, limits: Limits, sink: OutputSink) -> Execution:
-        """Run the job to its end.
+    def execute(self, compiled: CompiledModule, call: Call, limits: Limits) -> Execution:
+        """Run the job to its end; everything it wrote has been written to ``call``'s descriptors by then.
 
         The job sees only ``call``: no network, no other file, no variable of this process.  Instantiation
-        (start sections included) counts as part of the run.  When ``sink`` asks to stop, or after
-        :meth:`interrupt`, the outcome is ``cancelled``; the executor knows the cause.
+        (start sections included) counts as part of the run.  After :meth:`interrupt` the outcome is ``cancelled``;
+        the executor knows the cause.
         """
         ...
 

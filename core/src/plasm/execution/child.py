@@ -9,54 +9,60 @@ import select
 import signal
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from plasm.artifacts.cache import ArtifactCache
 from plasm.config import Config
-from plasm.contracts import Call, CompiledModule, Execution, Runtime, Stream
+from plasm.contracts import Call, CompiledModule, Execution, Runtime
 from plasm.errors import InvalidModule, LimitNotEnforceable, PlasmError
 from plasm.execution import frames
-from plasm.execution.spawn import READ_FD, WRITE_FD
+from plasm.execution.spawn import READ_FD, STDERR_FD, STDOUT_FD, WRITE_FD
 from plasm.model import Invocation, LimitKind, Limits, Mount, Preopen, Sha256
 from plasm.plugins import PluginHost
 
 INTERRUPT: Final = signal.SIGUSR1
 MAX_MODULES_IN_MEMORY: Final = 32
 _KEPT_BY_EXECUTOR: Final = frozenset({LimitKind.WALL_TIME, LimitKind.OUTPUT})
-_TAG: Final[Mapping[Stream, bytes]] = {"stdout": frames.STDOUT, "stderr": frames.STDERR}
 
 
 def main() -> NoReturn:
     """Serve jobs until the executor goes away; never returns."""
-    os.closerange(WRITE_FD + 1, 2**20)
+    os.closerange(STDERR_FD + 1, 2**20)
     channel = Channel()
     try:
-        tag, payload = channel.receive()
-        assert tag == frames.START
-        name, environment = marshal.loads(payload)
-        config = Config.from_environment(environment)
+        _serve(channel)
+    except (EOFError, BrokenPipeError):
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def _serve(channel: Channel) -> NoReturn:
+    tag, payload = channel.receive()
+    assert tag == frames.START
+    name, environment = marshal.loads(payload)
+    config = Config.from_environment(environment)
+    try:
         runtime = PluginHost(config).runtime(name)
-        _start_watch(runtime)
-        description = {"name": runtime.name, "version": runtime.version}
-        channel.send(frames.READY, json.dumps(description).encode())
-        modules = Modules(runtime, ArtifactCache(config.cache_dir / "modules" / runtime.name), channel)
-        while True:
-            tag, payload = channel.receive()
-            assert tag == frames.JOB
-            _run(marshal.loads(payload), runtime, modules, channel)
     except PlasmError as error:
         channel.send_error(error)
-    except (EOFError, BrokenPipeError):
-        pass
-    except BaseException as error:
-        channel.send_error(PlasmError(f"{type(error).__name__}: {error}"))
-    os._exit(0)
+        raise
+    _start_watch(runtime)
+    description = {"name": runtime.name, "version": runtime.version}
+    channel.send(frames.READY, json.dumps(description).encode())
+    modules = Modules(runtime, ArtifactCache(config.cache_dir / "modules" / runtime.name), channel)
+    while True:
+        tag, payload = channel.receive()
+        assert tag == frames.JOB
+        _run(marshal.loads(payload), runtime, modules, channel)
 
 
 class Channel:
-    """The worker's ends of the two pipes.  The executor is trusted, so frames are not bounded here."""
+    """The worker's ends of the two pipes for frames.  The executor is trusted, so frames are not bounded here."""
 
     def receive(self) -> tuple[bytes, bytes]:
         """The next frame; waits for it."""
@@ -128,24 +134,6 @@ class Modules:
         return compiled
 
 
-class BoundedSink:
-    """Sends output to the executor until the limit on its bytes is met."""
-
-    def __init__(self, channel: Channel, limit: int) -> None:
-        self._channel = channel
-        self._left = limit
-
-    def write(self, stream: Stream, data: bytes) -> bool:
-        fits = data[: self._left]
-        self._left -= len(fits)
-        for start in range(0, len(fits), frames.MAX_DATA_BYTES):
-            self._channel.send(_TAG[stream], fits[start : start + frames.MAX_DATA_BYTES])
-        if len(fits) == len(data):
-            return True
-        self._channel.send(frames.OUTPUT_FULL, stream.encode())
-        return False
-
-
 class StdinFeed:
     """Carries STDIN frames into a pipe that the job reads, until STDIN_END; what the job leaves is dropped."""
 
@@ -193,9 +181,9 @@ def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Ch
             feed = StdinFeed(channel)
         preopens = tuple(Preopen(host, Mount(guest, read_only)) for host, guest, read_only in job["preopens"])
         invocation = Invocation(job["args"], job["env"], [preopen.mount for preopen in preopens])
-        call = Call(invocation, preopens, feed.descriptor if feed else None)
+        call = Call(invocation, STDOUT_FD, STDERR_FD, feed.descriptor if feed else None, preopens)
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()
-        execution = runtime.execute(compiled, call, limits, BoundedSink(channel, limits.output))
+        execution = runtime.execute(compiled, call, limits)
         cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
         channel.send(frames.RESULT, _result(execution, wall // 1000, cpu // 1000))
     except PlasmError as error:

@@ -13,14 +13,13 @@ import json
 import marshal
 import select
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
-from plasm.contracts import OutputSink, Stream
+from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput, WorkerFailed, by_code
 from plasm.execution import frames
 from plasm.execution.cancellation import Cancellation
-from plasm.execution.job import Job, Report
+from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.stdin import StdinSource
 from plasm.execution.worker import Worker
 from plasm.model import Outcome, OutcomeKind, Sha256, TrapKind, Usage, sha256_hex
@@ -28,7 +27,6 @@ from plasm.model import Outcome, OutcomeKind, Sha256, TrapKind, Usage, sha256_he
 PREPARATION_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 0.05
 _NO_INPUT: Final = sha256_hex(b"")
-_STREAMS: Final[Mapping[bytes, Stream]] = {frames.STDOUT: "stdout", frames.STDERR: "stderr"}
 
 
 class Conversation:
@@ -92,6 +90,9 @@ class Conversation:
     def _converse(self) -> None:
         poll = select.poll()
         poll.register(self._worker.sends_on, select.POLLIN)
+        outputs = self._worker.outputs
+        for descriptor in outputs:
+            poll.register(descriptor, select.POLLIN)
         if self._cancellation is not None:
             poll.register(self._cancellation.descriptor, select.POLLIN)
         while self._ended is None:
@@ -99,6 +100,8 @@ class Conversation:
             ready = {descriptor for descriptor, _ in poll.poll(self._milliseconds_left())}
             if waits is not None:
                 poll.unregister(waits)
+            for descriptor in ready.intersection(outputs):
+                self._output(outputs[descriptor], self._worker.read_output(descriptor))
             if self._worker.sends_on in ready:
                 self._receive()
             if self._ended is None and waits in ready:
@@ -136,9 +139,7 @@ class Conversation:
             self._killed(OutcomeKind.CRASHED)
 
     def _take(self, tag: bytes, payload: bytes) -> None:
-        if tag in _STREAMS:
-            self._output(_STREAMS[tag], payload)
-        elif tag == frames.RESULT:
+        if tag == frames.RESULT:
             self._result(payload)
         elif tag == frames.READY:
             said = _parse(payload)
@@ -154,27 +155,29 @@ class Conversation:
             self._clock = time.monotonic()
             self._wait_for(self._limits.wall_time / 1000)
             self._feeding = self._stdin is not None
-        elif tag == frames.OUTPUT_FULL:
-            self._truncated.add("stderr" if payload == b"stderr" else "stdout")
-            self._stopped = self._stopped or OutcomeKind.OUTPUT_LIMIT
-            self._wait_for(GRACE_SECONDS)
         elif tag == frames.FAILED:
             self._fail(payload)
         else:
             raise frames.FrameError(f"an unknown frame {tag!r}")
 
     def _output(self, stream: Stream, data: bytes) -> None:
-        self._output_left -= len(data)
-        if self._output_left < 0:
-            raise frames.FrameError("more output than the worker was to let through")
-        if self._stopped is OutcomeKind.CANCELLED:
+        fits = data[: self._output_left]
+        self._output_left -= len(fits)
+        delivered = bool(fits) and stream not in self._truncated and self._sink.write(stream, fits)
+        if delivered:
+            self._hashes[stream].update(fits)
+        if len(fits) < len(data):
             self._truncated.add(stream)
-            return
-        if not self._sink.write(stream, data):
+            self._stop(OutcomeKind.OUTPUT_LIMIT)
+        elif fits and not delivered:
             self._truncated.add(stream)
             self._stop(OutcomeKind.CANCELLED)
-            return
-        self._hashes[stream].update(data)
+
+    def _drain(self) -> None:
+        """Take what the job had written before it ended."""
+        for descriptor, stream in self._worker.outputs.items():
+            while stream not in self._truncated and (data := self._worker.read_output(descriptor)):
+                self._output(stream, data)
 
     def _result(self, payload: bytes) -> None:
         said = _parse(payload)
@@ -184,14 +187,15 @@ class Conversation:
             usage = Usage(said["wall_time_us"], said["cpu_time_us"], said["peak_memory"], said["fuel"])
         except (ValueError, KeyError, TypeError, InvalidInput):
             raise frames.FrameError("a result that is none") from None
-        if outcome.kind is OutcomeKind.CANCELLED:
-            outcome = Outcome(self._stopped or OutcomeKind.CRASHED)
         self._ended = outcome, usage
+        self._drain()
+        if outcome.kind is OutcomeKind.CANCELLED or self._truncated:
+            self._ended = Outcome(self._stopped or OutcomeKind.CRASHED), usage
         self._finish_input()
 
     def _finish_input(self) -> None:
         """Let the worker come to rest: it takes STDIN frames until it has seen the end of them."""
-        if not self._worker.usable:
+        if self._truncated or not self._worker.usable:
             self._worker.kill()
         elif self._feeding:
             self._feeding = False
@@ -218,8 +222,10 @@ class Conversation:
         self._unsent = self._worker.send(memoryview(bytes(self._unsent) + frames.encode(tag, payload)))
 
     def _stop(self, kind: OutcomeKind) -> None:
-        if self._stopped is None and self._ended is None:
-            self._stopped = kind
+        if self._stopped is not None:
+            return
+        self._stopped = kind
+        if self._ended is None:
             self._wait_for(GRACE_SECONDS)
             self._worker.interrupt()
 
@@ -234,6 +240,7 @@ class Conversation:
 
     def _killed(self, kind: OutcomeKind) -> None:
         self._worker.kill()
+        self._drain()
         if not self._worker.ready and self._stopped is None:
             raise WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
         wall_time = time.monotonic() - self._clock

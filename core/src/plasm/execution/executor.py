@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
-from plasm.contracts import OutputSink
 from plasm.errors import WorkerFailed
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.conversation import Conversation
-from plasm.execution.job import Job, Report
+from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.spawn import WorkerHandle, start_worker
 from plasm.execution.stdin import StdinSource
 from plasm.execution.worker import Worker
@@ -27,6 +26,11 @@ class Executor:
         self._lock = threading.Lock()
         self._worker: Worker | None = Worker(started or _start(runtime))
 
+    @property
+    def worker_pid(self) -> int | None:
+        """The process id of the worker, for those who watch it."""
+        return self._worker.pid if self._worker is not None else None
+
     def run(
         self,
         job: Job,
@@ -43,7 +47,10 @@ class Executor:
         """
         source = None if stdin is None or stdin == b"" else StdinSource(stdin)
         with self._lock:
-            if self._worker is None or not self._worker.usable:
+            if self._worker is not None and not self._worker.usable:
+                self._worker.close()
+                self._worker = None
+            if self._worker is None:
                 self._worker = Worker(_start(self._runtime))
             return Conversation(self._worker, job, sink, source, cancellation).run()
 
@@ -51,7 +58,7 @@ class Executor:
         """End the worker."""
         with self._lock:
             if self._worker is not None:
-                self._worker.kill()
+                self._worker.close()
                 self._worker = None
 
     def __enter__(self) -> Executor:

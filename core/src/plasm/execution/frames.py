@@ -25,15 +25,13 @@ STDIN: Final = b"I"
 STDIN_END: Final = b"Z"
 
 # From the worker, in this order: READY once; for each job PREPARING where the module is not in memory and
-# MODULE_WANTED where it is not in the cache either, RUNNING after either or where stdin is awaited, output as it
-# comes, OUTPUT_FULL where the limit was met, then RESULT or FAILED.  The executor sends STDIN after RUNNING only.
+# MODULE_WANTED where it is not in the cache either, RUNNING after either or where stdin is awaited, then
+# RESULT or FAILED.  The executor sends STDIN after RUNNING only.  Output does not come in frames: the module writes
+# into two pipes of its own.
 READY: Final = b"r"
 PREPARING: Final = b"p"
 MODULE_WANTED: Final = b"m"
 RUNNING: Final = b"x"
-STDOUT: Final = b"1"
-STDERR: Final = b"2"
-OUTPUT_FULL: Final = b"f"
 RESULT: Final = b"R"
 FAILED: Final = b"E"
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from attrs import frozen
 
 from plasm.artifacts.modules import Module
-from plasm.contracts import Stream
+from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput
 from plasm.model import Manifest, Outcome, Preopen, Sha256, Usage
 
@@ -30,6 +32,14 @@ class Job:
             )
         if tuple(preopen.mount for preopen in self.preopens) != self.manifest.invocation.mounts:
             raise InvalidInput("the manifest's mounts and the folders given differ", hint="use Manifest.bind")
+
+
+class OutputSink(Protocol):
+    """Where a running job's output goes, as it comes."""
+
+    def write(self, stream: Stream, data: bytes) -> bool:
+        """Take ``data``; ``False`` says that it was not taken and that the job must stop."""
+        ...
 
 
 @frozen

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from typing import Final
 
+from plasm.contracts.runtime import Stream
 from plasm.execution.frames import Decoder
 from plasm.execution.spawn import WorkerHandle
 
@@ -24,7 +25,9 @@ class Worker:
     def __init__(self, handle: WorkerHandle) -> None:
         self._handle = handle
         self._decoder = Decoder()
-        os.set_blocking(handle.to_worker, False)
+        for descriptor in (handle.to_worker, handle.stdout, handle.stderr):
+            os.set_blocking(descriptor, False)
+        self._alive = True
         self.usable = True
         self.ready = False
         self.runtime_name = handle.runtime
@@ -65,18 +68,35 @@ class Worker:
             raise EOFError
         return self._decoder.feed(data)
 
+    @property
+    def outputs(self) -> dict[int, Stream]:
+        """The descriptors that the job's output arrives on."""
+        return {self._handle.stdout: "stdout", self._handle.stderr: "stderr"}
+
+    def read_output(self, descriptor: int) -> bytes:
+        """What the job has written there and nobody has read; empty where there is nothing now."""
+        try:
+            return os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return b""
+
     def interrupt(self) -> None:
         """Ask the runtime to stop its job; the worker is not used again, for the request might come late."""
         self.usable = False
         os.kill(self._handle.pid, signal.SIGUSR1)
 
     def kill(self) -> None:
-        """End the process at once and forget it; harmless when repeated."""
+        """End the process at once; what it has written can still be read.  Harmless when repeated."""
         self.usable = False
-        if self._handle.pid:
+        if self._alive:
+            self._alive = False
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._handle.pid, signal.SIGKILL)
-            os.waitpid(self._handle.pid, 0)
-            os.close(self._handle.to_worker)
-            os.close(self._handle.from_worker)
-            self._handle.pid = 0
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+
+    def close(self) -> None:
+        """End the process and let go of its pipes; once."""
+        self.kill()
+        handle = self._handle
+        for descriptor in (handle.to_worker, handle.from_worker, handle.stdout, handle.stderr):
+            os.close(descriptor)

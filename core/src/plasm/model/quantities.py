@@ -13,7 +13,7 @@ SIZE_UNITS: Mapping[str, int] = MappingProxyType(
 )
 DURATION_UNITS: Mapping[str, int] = MappingProxyType({"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000})
 
-_QUANTITY = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?\s*([A-Za-z]*)")
+_QUANTITY = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?\s*([A-Za-z]*)")
 
 
 def parse_size(text: str) -> int:

@@ -45,7 +45,7 @@ def _property(field: attrs.Attribute[Any], kind: Any) -> dict[str, Any]:
     if quantity := field.metadata.get("quantity"):
         units = "|".join(unit for unit in _UNITS[quantity] if unit)
         optional = "?" if "" in _UNITS[quantity] else ""
-        schema = {"anyOf": [schema, {"type": "string", "pattern": rf"^\s*\d+(\.\d+)?\s*({units}){optional}\s*$"}]}
+        schema = {"anyOf": [schema, {"type": "string", "pattern": rf"^\s*[0-9]+(\.[0-9]+)?\s*({units}){optional}\s*$"}]}
     if doc := field.metadata.get("doc"):
         schema["description"] = doc
     if field.default is None or isinstance(field.default, int | str):
