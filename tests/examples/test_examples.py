@@ -22,10 +22,18 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A user's environment with ``plasm`` on its path and a home of its own."""
+    return os.environ | {
+        "PLASM_HOME": str(tmp_path_factory.mktemp("home")),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """Runs an example with ``plasm run``: options are Plasm's, ``args`` are the job's."""
-    environment = os.environ | {"PLASM_HOME": str(tmp_path / "home")}
 
     def run(
         example: str, *args: str, options: tuple[str, ...] = (), stdin: bytes = b""
@@ -55,12 +63,8 @@ def console_steps(readme: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("example", ["hello", "csvstats", "digest"])
-def test_a_readme_shows_what_happens(example: str, tmp_path: Path) -> None:
+def test_a_readme_shows_what_happens(example: str, environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(EXAMPLES)
-    environment = os.environ | {
-        "PLASM_HOME": str(tmp_path / "home"),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
     steps = console_steps((EXAMPLES / example / "README.md").read_text())
     assert steps
     for command, output in steps:
@@ -162,9 +166,12 @@ def test_csvstats_reads_every_form_of_rfc_4180(run: Run) -> None:
 
 
 def test_csvstats_takes_only_decimal_numbers_for_numbers(run: Run) -> None:
-    for value in ["0x10", "nan", "inf", "1e999", "1 2", "1,5", "-", "1\0", "9" * 5000]:
-        done = run("csvstats", "--json", stdin=table([["n"], ["1"], [value]]))
-        assert json.loads(done.stdout)["columns"][0]["mean"] is None, value
+    numbers = ["10", "-1.5", "+.5", "2.", "1e3", "1E-3", " 7\t"]
+    others = ["0x10", "nan", "inf", "1e999", "1 2", "1,5", "-", "e", "1\0", "9" * 5000]
+    header = [f"column {position}" for position, _ in enumerate(numbers + others)]
+    described = json.loads(run("csvstats", "--json", stdin=table([header, numbers + others])).stdout)
+    means = [column["mean"] for column in described["columns"]]
+    assert means == [float(number) for number in numbers] + [None] * len(others)
 
 
 def test_csvstats_describes_the_columns_that_are_named(run: Run) -> None:
