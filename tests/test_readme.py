@@ -40,7 +40,7 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
 def test_the_example_manifest_in_the_documentation_works(plasm: Plasm, tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "manifest.md").read_text(), re.DOTALL)
     manifest = tmp_path / "job.toml"
-    manifest.write_text(re.sub(r"module = .*\n", "", example).replace("--columns", "-c"))
+    manifest.write_text(re.sub(r"module = .*\n", "", example))
     module = ROOT / "examples" / "csvstats" / "csvstats.wasm"
     done = plasm("run", module, "--manifest", manifest, "--dir", f"{tmp_path}:/data:ro", input=b"price\n1\n3\n")
     assert done.returncode == 0, done.stderr

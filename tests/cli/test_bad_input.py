@@ -131,6 +131,7 @@ def test_a_receipt_in_a_folder_that_is_not_ours(plasm: Plasm, hello: Path, tmp_p
 
 
 def test_a_refused_job_leaves_no_receipt_and_keeps_the_old_one(plasm: Plasm, wasm: Wasm, tmp_path: Path) -> None:
+    plasm("identity", "new")
     folder = tmp_path / "receipts"
     folder.mkdir()
     (folder / "r.json").write_text("the old one")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import threading
 from pathlib import Path
 
@@ -12,12 +14,7 @@ from plasm.errors import PluginError, UnreadableInput
 from plasm.model import Invocation, Limits, Outcome
 from plasm_runtime_wasmtime.execution import PROGRAM_NAME
 from runtime_wasmtime.conftest import Run
-from runtime_wasmtime.guests import STDERR, STDOUT, Guest, Word, command
-
-ECHO_STDIN = (
-    '(import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))'
-    '(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))'
-)
+from runtime_wasmtime.guests import LOOP, STDERR, STDOUT, Guest, Word, command, wat
 
 
 def listing(function: str) -> bytes:
@@ -32,10 +29,11 @@ def listing(function: str) -> bytes:
 @pytest.fixture
 def echo() -> bytes:
     """A guest that copies standard input to standard output."""
-    from runtime_wasmtime.guests import wat
-
     return wat(
-        f"""{ECHO_STDIN} (memory (export "memory") 2)
+        """
+        (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2)
         (func (export "_start")
           (loop $more
             (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 65536))
@@ -136,6 +134,18 @@ def test_a_stdin_that_cannot_be_read_is_the_callers_mistake(run: Run, tmp_path: 
     os.close(folder)
 
 
+def test_a_stdin_that_breaks_off_ends_the_job(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as source:
+        peer, _ = server.accept()
+
+        def reset(_: bytes) -> None:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.close()
+
+        with pytest.raises(UnreadableInput, match="reset by peer"):
+            run(Guest().write("ready").read().then(LOOP).wasm(), stdin=source.fileno(), on_output=reset)
+
+
 def test_an_output_that_is_not_open_is_named(runtime: Runtime) -> None:
     compiled = runtime.compile(command(), Limits())
     with pytest.raises(PluginError, match=r"stdout \(descriptor 9999\)"):
@@ -144,10 +154,8 @@ def test_an_output_that_is_not_open_is_named(runtime: Runtime) -> None:
 
 def test_an_output_that_nobody_reads_any_more_gives_the_job_an_error(runtime: Runtime) -> None:
     read_end, write_end = os.pipe()
-    kept = os.dup(read_end)
     compiled = runtime.compile(Guest().write("x").wasm(), Limits())
     os.close(read_end)
-    os.close(kept)
     execution = runtime.execute(compiled, Call(Invocation(), write_end, write_end), Limits())
     os.close(write_end)
     assert execution.outcome.exit_code not in {0, None}

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from plasm.errors import InvalidInput, UnreadableInput, UnwritableOutput
 from plasm.files import PendingFile
 from plasm.model import Mount, Preopen
+
+
+def quantity(option: str, text: str | None, parse: Callable[[str], int]) -> int | None:
+    """The value of an option that may not have been given.
+
+    Raises:
+        InvalidInput: not what ``parse`` reads; the message names the option.
+    """
+    try:
+        return None if text is None else parse(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"{option}: {error.message}", hint=error.hint) from None
 
 
 def parse_env(text: str) -> tuple[str, str]:

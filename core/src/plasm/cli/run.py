@@ -13,7 +13,7 @@ from attrs import evolve
 
 from plasm.artifacts.modules import Module, read_module
 from plasm.cli.console import say
-from plasm.cli.options import open_output, open_stdin, parse_dir, parse_env
+from plasm.cli.options import open_output, open_stdin, parse_dir, parse_env, quantity
 from plasm.cli.streams import PassThroughSink, ReportedSink
 from plasm.client.local import LocalClient
 from plasm.errors import ExitStatus, InvalidModule
@@ -84,10 +84,10 @@ def run(
         args,
         env,
         limits={
-            "memory": parse_size(memory) if memory is not None else None,
+            "memory": quantity("--memory", memory, parse_size),
             "fuel": fuel,
-            "wall_time": parse_duration(timeout) if timeout is not None else None,
-            "output": parse_size(output_limit) if output_limit is not None else None,
+            "wall_time": quantity("--timeout", timeout, parse_duration),
+            "output": quantity("--output-limit", output_limit, parse_size),
         },
     )
     preopens = tuple(sorted(map(parse_dir, dir_ or []), key=lambda preopen: preopen.mount.guest))

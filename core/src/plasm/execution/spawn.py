@@ -40,7 +40,7 @@ def start_worker(runtime: str) -> WorkerHandle:
     """
     boot = f"import sys; sys.path[:] = {sys.path!r}; from plasm.execution.child import main; main()"
     closed = (0, 1) if os.environ.get("PLASM_DEBUG") else (0, 1, 2)
-    actions = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in closed]
+    actions: list[tuple[object, ...]] = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in closed]
     ours, theirs = [], []
     try:
         for fd in (READ_FD, WRITE_FD, STDOUT_FD, STDERR_FD):

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 
 from plasm.errors import InvalidInput
 from plasm.model.digest import Sha256, is_sha256, sha256_hex
-from plasm.model.invocation import Invocation, Mount, Preopen
+from plasm.model.invocation import Invocation, Preopen
 from plasm.model.limits import Limits
 
 
@@ -54,7 +54,7 @@ class Manifest:
                 raise InvalidInput(
                     f"the manifest mounts {mount.guest} read-only", hint=f"add :ro to the --dir of {mount.guest}"
                 )
-        mounts: tuple[Mount, ...] = tuple(bound[guest] for guest in sorted(bound))
+        mounts = sorted((preopen.mount for preopen in preopens), key=lambda mount: mount.guest)
         return evolve(self, invocation=evolve(self.invocation, mounts=mounts))
 
 

@@ -140,7 +140,7 @@ def load(entry: PluginEntry) -> object:
         plugin: object = importlib.import_module(module_name)
         for attribute in filter(None, attributes.split(".")):
             plugin = getattr(plugin, attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{_title(entry)} cannot be loaded: {type(error).__name__}: {error}",
             hint=f"reinstall it, or set PLASM_DISABLE_PLUGINS={entry.name}",
