@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Cancellation, Invocation, Job, Limits, Manifest, Outcome, OutcomeKind, read_module
+from plasm.artifacts.cache import ArtifactCache
 from plasm.client.local import CollectingSink
 from plasm.errors import InvalidModule, LimitNotEnforceable, PluginNotFound, UnreadableInput
 from plasm.execution.executor import Executor
@@ -21,8 +22,13 @@ ENDLESS = Limits(output=2**40, wall_time=3_600_000)
 
 
 @pytest.fixture
-def executor() -> Iterator[Executor]:
-    with Executor("wasmtime") as executor:
+def start(tmp_path: Path) -> Callable[[str], Executor]:
+    return lambda runtime: Executor(runtime, ArtifactCache(tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def executor(start: Callable[[str], Executor]) -> Iterator[Executor]:
+    with start("wasmtime") as executor:
         yield executor
 
 
@@ -226,16 +232,18 @@ def test_a_refused_module_does_not_cost_the_worker(executor: Executor, job: Call
     assert executor.worker_pid == pid
 
 
-def test_a_runtime_that_is_not_there_is_told_by_name(job: Callable[..., Job], hello: Path) -> None:
-    with Executor("nosuch") as executor, pytest.raises(PluginNotFound, match="nosuch"):
+def test_a_runtime_that_is_not_there_is_told_by_name(
+    start: Callable[[str], Executor], job: Callable[..., Job], hello: Path
+) -> None:
+    with start("nosuch") as executor, pytest.raises(PluginNotFound, match="nosuch"):
         executor.run(job(hello, "x"), CollectingSink())
 
 
 def test_a_limit_that_nobody_keeps_refuses_the_job(
-    plugin: Callable[..., None], job: Callable[..., Job], hello: Path
+    start: Callable[[str], Executor], plugin: Callable[..., None], job: Callable[..., Job], hello: Path
 ) -> None:
     plugin("plasm.runtime", "lax", LAX_RUNTIME)
-    with Executor("lax") as executor:
+    with start("lax") as executor:
         assert executor.run(job(hello, "x"), CollectingSink()).outcome == Outcome.exited(9)
         with pytest.raises(LimitNotEnforceable, match="fuel"):
             executor.run(job(hello, "x", limits=Limits(fuel=5)), CollectingSink())
@@ -278,27 +286,31 @@ def plasm_runtime(config): return Lax()
     ],
 )
 def test_a_worker_that_breaks_the_protocol_is_a_crash(
-    plugin: Callable[..., None], job: Callable[..., Job], hello: Path, misbehaviour: str
+    start: Callable[[str], Executor],
+    plugin: Callable[..., None],
+    job: Callable[..., Job],
+    hello: Path,
+    misbehaviour: str,
 ) -> None:
     broken = LAX_RUNTIME.replace("return Execution(", f"import os; {misbehaviour}; return Execution(")
     plugin("plasm.runtime", "lax", broken)
-    with Executor("lax") as executor:
+    with start("lax") as executor:
         report = executor.run(job(hello, "x", limits=Limits(output=100_000)), CollectingSink())
         assert report.outcome.kind is OutcomeKind.CRASHED
 
 
 def test_a_runtime_that_cannot_be_interrupted_is_killed(
-    plugin: Callable[..., None], job: Callable[..., Job], hello: Path
+    start: Callable[[str], Executor], plugin: Callable[..., None], job: Callable[..., Job], hello: Path
 ) -> None:
     deaf = LAX_RUNTIME.replace("return Execution(", "import threading; threading.Event().wait(); return Execution(")
     plugin("plasm.runtime", "lax", deaf)
-    with Executor("lax") as executor:
+    with start("lax") as executor:
         report = executor.run(job(hello, "x", limits=Limits(wall_time=50)), CollectingSink())
     assert report.outcome.kind is OutcomeKind.TIMED_OUT
 
 
 def test_the_worker_has_an_empty_environment_no_descriptor_and_a_session_of_its_own(
-    plugin: Callable[..., None], job: Callable[..., Job], hello: Path
+    start: Callable[[str], Executor], plugin: Callable[..., None], job: Callable[..., Job], hello: Path
 ) -> None:
     looks = LAX_RUNTIME.replace(
         "return Execution(",
@@ -314,7 +326,7 @@ def test_the_worker_has_an_empty_environment_no_descriptor_and_a_session_of_its_
     inherited = os.open(hello, os.O_RDONLY)
     os.set_inheritable(inherited, True)
     sink = CollectingSink()
-    with Executor("lax") as executor:
+    with start("lax") as executor:
         executor.run(job(hello, "x"), sink)
     os.close(inherited)
     import json

@@ -93,7 +93,7 @@ compiled = runtime.compile(Guest().write("x").wasm(), Limits())
 for _ in range(20):
     runtime.execute(compiled, Call(Invocation(), 1, 2), Limits())
 """
-    path = os.pathsep.join(sys.path + [str(Path(__file__).parent.parent)])
+    path = os.pathsep.join([*sys.path, str(Path(__file__).parent.parent)])
     for _ in range(3):
         done = subprocess.run(
             [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -19,13 +20,22 @@ from plasm.files import write_atomically
 from plasm.model import Sha256
 
 MAX_CACHE_BYTES = 2**30
+MAX_ARTIFACT_BYTES = 2**29
 _DIGEST_BYTES = 32
+_KEY = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,99}")
+
+
+def is_artifact_key(text: str) -> bool:
+    """Whether ``text`` has the form of :meth:`~plasm.contracts.runtime.Runtime.artifact_key`, fit for a file name."""
+    return _KEY.fullmatch(text) is not None
 
 
 @frozen
 class ArtifactCache:
-    """The artifacts of one runtime, by module digest and artifact key.  Neither method ever raises for a reason
-    of the disk: a cache that does not work costs time only."""
+    """The artifacts of one runtime, by module digest and artifact key.
+
+    Nothing here raises for a reason of the disk: a cache that does not work costs time only.
+    """
 
     folder: Path
 
@@ -38,7 +48,7 @@ class ArtifactCache:
             data = path.read_bytes()
             digest, artifact = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
             if hashlib.sha256(artifact).digest() != digest:
-                self.discard(module, key)
+                path.unlink()
                 return None
             os.utime(path)
         except OSError:
@@ -52,11 +62,6 @@ class ArtifactCache:
             if self._private():
                 write_atomically(self._path(module, key), hashlib.sha256(artifact).digest() + artifact)
                 self._prune()
-
-    def discard(self, module: Sha256, key: str) -> None:
-        """Delete an artifact that turned out to be useless."""
-        with contextlib.suppress(OSError):
-            self._path(module, key).unlink()
 
     def _path(self, module: Sha256, key: str) -> Path:
         return self.folder / f"{module}.{key}"

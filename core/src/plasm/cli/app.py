@@ -72,9 +72,9 @@ class CommandTable(TyperGroup):
         extra = typer.Typer(add_completion=False)
         extra.callback()(lambda: None)
         extensions = PluginHost(Config.from_environment(os.environ)).extensions
+        extensions.add_commands(extra)
         for failure in extensions.failures:
             say(f"warning[{failure.code}]: {failure}")
-        extensions.hook.plasm_cli(app=extra)
         for name, command in typer.main.get_group(extra).commands.items():
             self.commands.setdefault(name, command)
 
@@ -111,7 +111,8 @@ def options(
 
 def main(arguments: Sequence[str], started: WorkerHandle | None = None) -> int:
     """Run the command line; returns the exit status, with everything written out."""
-    as_json = "--json" in arguments
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in ours
     status: int
     try:
         returned = app(list(arguments), prog_name="plasm", standalone_mode=False, obj=Session(started=started))

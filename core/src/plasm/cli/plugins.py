@@ -11,7 +11,7 @@ from plasm.cli.console import printable, show_json
 from plasm.config import Config
 from plasm.errors import PluginError
 from plasm.plugins import PluginEntry, PluginHost
-from plasm.plugins.host import load
+from plasm.plugins.loading import load
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -1,4 +1,7 @@
-"""Running jobs on this machine: executor and signer put together."""
+"""Running jobs on this machine: executor and signer put together.
+
+What signs is imported when there is something to sign.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,25 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.modules import Module, read_module
 from plasm.config import Config
-from plasm.contracts import Signer, Stream
+from plasm.contracts.runtime import Stream
 from plasm.errors import IdentityMissing, InvalidInput, JobRefused
 from plasm.execution.cancellation import Cancellation
-from plasm.execution.claims import claims
 from plasm.execution.executor import Executor
 from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.spawn import WorkerHandle
 from plasm.model import Invocation, Limits, Manifest, Mount, Outcome, PeerId, Preopen, Usage
 from plasm.plugins import PluginHost, PluginKind
-from plasm.receipts import LegacyReceipt, Receipt, issue, issue_legacy
+
+if TYPE_CHECKING:
+    from plasm.contracts import Signer
+    from plasm.receipts import Receipt
 
 
 @frozen
@@ -84,7 +91,9 @@ class LocalClient:
         self._signer_name = signer
         self.runtime = self._host.select(PluginKind.RUNTIME, runtime or self.config.runtime).name
         self._executor = Executor(
-            self.runtime, started=started if started and started.runtime == self.runtime else None
+            self.runtime,
+            ArtifactCache(self.config.cache_dir / "modules" / self.runtime),
+            started=started if started and started.runtime == self.runtime else None,
         )
 
     @cached_property
@@ -121,18 +130,20 @@ class LocalClient:
                 f"the job needs the runtime {job.manifest.runtime!r}, chosen is {self.runtime!r}",
                 hint=f"use --runtime {job.manifest.runtime}",
             )
-        hook = self._host.extensions.hook
-        refusal = hook.plasm_admit_job(config=self.config, manifest=job.manifest, peer=None)
+        extensions = self._host.extensions
+        refusal = extensions.refusal(job.manifest, peer=None)
         if refusal is not None:
             raise JobRefused(f"the job is not admitted: {refusal}")
         job_id = os.urandom(16).hex()
-        hook.plasm_job_event(job_id=job_id, event="started", outcome=None)
+        extensions.job_event(job_id, "started")
         report = self._executor.run(job, sink, stdin=stdin, cancellation=cancellation)
-        hook.plasm_job_event(job_id=job_id, event="finished", outcome=report.outcome)
+        extensions.job_event(job_id, "finished", report.outcome)
         return Completed(job_id, nonce or os.urandom(32).hex(), job, report)
 
     def claims(self, completed: Completed) -> Receipt:
         """What this client's receipt of ``completed`` says."""
+        from plasm.execution.claims import claims
+
         return claims(
             completed.job,
             completed.report,
@@ -147,8 +158,10 @@ class LocalClient:
         Raises:
             IdentityError: the key cannot be used.
         """
+        from plasm.receipts import issue
+
         receipt = issue(self.claims(completed), self.signer).to_json()
-        self._host.extensions.hook.plasm_receipt_issued(job_id=completed.job_id, receipt=receipt)
+        self._host.extensions.receipt_issued(completed.job_id, receipt)
         return receipt
 
     def sign_legacy(self, completed: Completed) -> bytes:
@@ -157,8 +170,10 @@ class LocalClient:
         Raises:
             IdentityError: the key cannot be used.
         """
+        from plasm.receipts import LegacyReceipt, issue_legacy
+
         receipt = issue_legacy(LegacyReceipt.of(self.claims(completed)), self.signer)
-        self._host.extensions.hook.plasm_receipt_issued(job_id=completed.job_id, receipt=receipt)
+        self._host.extensions.receipt_issued(completed.job_id, receipt)
         return receipt
 
     def close(self) -> None:

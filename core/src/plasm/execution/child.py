@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import marshal
 import os
@@ -9,12 +10,10 @@ import select
 import signal
 import threading
 import time
-import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from plasm.artifacts.cache import ArtifactCache
 from plasm.config import Config
 from plasm.contracts import Call, CompiledModule, Execution, Runtime
 from plasm.errors import InvalidModule, LimitNotEnforceable, PlasmError
@@ -37,6 +36,8 @@ def main() -> NoReturn:
     except (EOFError, BrokenPipeError):
         os._exit(0)
     except BaseException:
+        import traceback
+
         traceback.print_exc()
         os._exit(1)
 
@@ -51,10 +52,13 @@ def _serve(channel: Channel) -> NoReturn:
     except PlasmError as error:
         channel.send_error(error)
         raise
+    # What was made so far stays for good: it need not be looked at again.
+    gc.freeze()
+    gc.enable()
     _start_watch(runtime)
     description = {"name": runtime.name, "version": runtime.version}
     channel.send(frames.READY, json.dumps(description).encode())
-    modules = Modules(runtime, ArtifactCache(config.cache_dir / "modules" / runtime.name), channel)
+    modules = Modules(runtime, channel)
     while True:
         tag, payload = channel.receive()
         assert tag == frames.JOB
@@ -94,11 +98,10 @@ class Channel:
 
 
 class Modules:
-    """Compiled modules: in memory, else from the cache, else compiled from bytes asked of the executor."""
+    """Compiled modules: in memory, else an artifact that the executor kept, else compiled here."""
 
-    def __init__(self, runtime: Runtime, cache: ArtifactCache, channel: Channel) -> None:
+    def __init__(self, runtime: Runtime, channel: Channel) -> None:
         self._runtime = runtime
-        self._cache = cache
         self._channel = channel
         self._compiled: OrderedDict[tuple[Sha256, str], CompiledModule] = OrderedDict()
 
@@ -107,30 +110,28 @@ class Modules:
         return self._compiled.get((digest, self._runtime.artifact_key(limits)))
 
     def prepare(self, digest: Sha256, limits: Limits) -> CompiledModule:
-        """The same from the cache or from the executor, in memory from now on."""
+        """The same from the executor, in memory from now on."""
         key = self._runtime.artifact_key(limits)
-        compiled = self._from_cache(digest, key, limits) or self._compile(digest, key, limits)
+        self._channel.send(frames.PREPARING, key.encode())
+        compiled = self._received(limits)
         self._compiled[digest, key] = compiled
         if len(self._compiled) > MAX_MODULES_IN_MEMORY:
             self._compiled.popitem(last=False)
         return compiled
 
-    def _from_cache(self, digest: Sha256, key: str, limits: Limits) -> CompiledModule | None:
-        artifact = self._cache.get(digest, key)
-        if artifact is None:
-            return None
-        try:
-            return self._runtime.load(artifact, limits)
-        except InvalidModule:
-            self._cache.discard(digest, key)
-            return None
-
-    def _compile(self, digest: Sha256, key: str, limits: Limits) -> CompiledModule:
-        self._channel.send(frames.MODULE_WANTED)
-        tag, module = self._channel.receive()
+    def _received(self, limits: Limits) -> CompiledModule:
+        tag, data = self._channel.receive()
+        if tag == frames.ARTIFACT:
+            try:
+                return self._runtime.load(data, limits)
+            except InvalidModule:
+                self._channel.send(frames.MODULE_WANTED)
+                tag, data = self._channel.receive()
         assert tag == frames.MODULE
-        compiled = self._runtime.compile(module, limits)
-        self._cache.put(digest, key, self._runtime.dump(compiled))
+        compiled = self._runtime.compile(data, limits)
+        artifact = self._runtime.dump(compiled)
+        for start in range(0, len(artifact), frames.MAX_PAYLOAD_BYTES):
+            self._channel.send(frames.COMPILED, artifact[start : start + frames.MAX_PAYLOAD_BYTES])
         return compiled
 
 
@@ -172,7 +173,6 @@ def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Ch
         _check_enforceable(runtime, limits)
         compiled = modules.recall(job["module"], limits)
         if compiled is None:
-            channel.send(frames.PREPARING)
             compiled = modules.prepare(job["module"], limits)
             channel.send(frames.RUNNING)
         elif job["stdin"]:

@@ -1,6 +1,6 @@
 """One job's way through a worker, with the limits that are kept from outside.
 
-JOB ──▶ (PREPARING ──▶ MODULE?) ──▶ running: STDIN in, output out ──▶ RESULT
+JOB ──▶ (PREPARING ──▶ ARTIFACT or MODULE) ──▶ running: STDIN in, output out ──▶ RESULT
                                         │ deadline, cancellation, sink or output limit
                                         ▼
                                     stopping: the runtime is interrupted, after GRACE_SECONDS killed
@@ -15,6 +15,7 @@ import select
 import time
 from typing import Any, Final
 
+from plasm.artifacts.cache import MAX_ARTIFACT_BYTES, ArtifactCache, is_artifact_key
 from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput, WorkerFailed, by_code
 from plasm.execution import frames
@@ -35,17 +36,21 @@ class Conversation:
     def __init__(
         self,
         worker: Worker,
+        cache: ArtifactCache,
         job: Job,
         sink: OutputSink,
         stdin: StdinSource | None,
         cancellation: Cancellation | None,
     ) -> None:
         self._worker = worker
+        self._cache = cache
         self._job = job
         self._sink = sink
         self._stdin = stdin
         self._cancellation = cancellation
         self._limits = job.manifest.limits
+        self._artifact_key = ""
+        self._artifact = bytearray()
         self._unsent = memoryview(b"")
         self._feeding = False
         self._hashes = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
@@ -148,9 +153,16 @@ class Conversation:
         elif tag == frames.PREPARING:
             self._preparing = True
             self._wait_for(PREPARATION_SECONDS)
+            self._prepare(payload)
         elif tag == frames.MODULE_WANTED:
             self._send(frames.MODULE, self._job.module.data)
+        elif tag == frames.COMPILED:
+            self._artifact += payload
+            if len(self._artifact) > MAX_ARTIFACT_BYTES:
+                raise frames.FrameError("an artifact larger than any that is kept")
         elif tag == frames.RUNNING:
+            if self._artifact:
+                self._cache.put(self._job.module.digest, self._artifact_key, bytes(self._artifact))
             self._preparing = False
             self._clock = time.monotonic()
             self._wait_for(self._limits.wall_time / 1000)
@@ -159,6 +171,17 @@ class Conversation:
             self._fail(payload)
         else:
             raise frames.FrameError(f"an unknown frame {tag!r}")
+
+    def _prepare(self, key: bytes) -> None:
+        """Give the worker the artifact that it names by ``key``, or the module to make it from."""
+        self._artifact_key = key.decode("ascii", "replace")
+        if not is_artifact_key(self._artifact_key):
+            raise frames.FrameError("an artifact key that is none")
+        artifact = self._cache.get(self._job.module.digest, self._artifact_key)
+        if artifact is None:
+            self._send(frames.MODULE, self._job.module.data)
+        else:
+            self._send(frames.ARTIFACT, artifact)
 
     def _output(self, stream: Stream, data: bytes) -> None:
         fits = data[: self._output_left]

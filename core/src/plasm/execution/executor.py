@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from types import TracebackType
 
+from plasm.artifacts.cache import ArtifactCache
 from plasm.errors import WorkerFailed
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.conversation import Conversation
@@ -18,11 +19,13 @@ class Executor:
     """Runs jobs on the runtime called ``runtime``, one at a time, in a worker that is started at once.
 
     A worker serves many jobs; after a kill, a crash or an interruption the next job gets a new one.  May be used
-    from several threads.  ``started`` is a worker that was started earlier for this executor to take over.
+    from several threads.  ``cache`` keeps compiled modules, for a worker itself touches no file.  ``started`` is a
+    worker that was started earlier for this executor to take over.
     """
 
-    def __init__(self, runtime: str, *, started: WorkerHandle | None = None) -> None:
+    def __init__(self, runtime: str, cache: ArtifactCache, *, started: WorkerHandle | None = None) -> None:
         self._runtime = runtime
+        self._cache = cache
         self._lock = threading.Lock()
         self._worker: Worker | None = Worker(started or _start(runtime))
 
@@ -52,7 +55,7 @@ class Executor:
                 self._worker = None
             if self._worker is None:
                 self._worker = Worker(_start(self._runtime))
-            return Conversation(self._worker, job, sink, source, cancellation).run()
+            return Conversation(self._worker, self._cache, job, sink, source, cancellation).run()
 
     def close(self) -> None:
         """End the worker."""

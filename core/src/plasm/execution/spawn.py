@@ -38,7 +38,7 @@ def start_worker(runtime: str) -> WorkerHandle:
     Raises:
         OSError: no process or pipe is to be had.
     """
-    boot = f"import sys; sys.path[:] = {sys.path!r}; from plasm.execution.child import main; main()"
+    boot = f"import gc, sys; gc.disable(); sys.path[:] = {sys.path!r}; from plasm.execution.child import main; main()"
     closed = (0, 1) if os.environ.get("PLASM_DEBUG") else (0, 1, 2)
     actions: list[tuple[object, ...]] = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in closed]
     ours, theirs = [], []

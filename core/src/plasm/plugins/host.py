@@ -1,17 +1,15 @@
-"""Loads the plugins that were chosen, each on its own, and calls their hooks."""
+"""Chooses plugins by kind and name, and has them make what they provide."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pluggy
-from attrs import define, frozen
+from attrs import define
 
-from plasm import hookspecs
-from plasm.errors import PlasmError, PluginError, PluginIncompatible, PluginNotFound
+from plasm.errors import PluginError, PluginNotFound
+from plasm.plugins.extensions import Extensions
 from plasm.plugins.index import PluginEntry, PluginKind, installed_plugins
 
 if TYPE_CHECKING:
@@ -19,14 +17,6 @@ if TYPE_CHECKING:
     from plasm.contracts import BootMode, Runtime, Signer
 
 PREFERRED = {PluginKind.RUNTIME: "wasmtime", PluginKind.SIGNING: "ed25519"}
-
-
-@frozen
-class Extensions:
-    """The extensions that could be loaded, behind one relay, and why others could not."""
-
-    hook: pluggy.HookRelay
-    failures: tuple[PluginError, ...]
 
 
 @define(slots=False)
@@ -88,29 +78,13 @@ class PluginHost:
 
     @cached_property
     def extensions(self) -> Extensions:
-        """Every extension that is not disabled, loaded."""
-        manager = _manager()
-        failures = []
-        for entry in self.entries:
-            if entry.kind is PluginKind.EXTENSION and not self.disabled(entry):
-                try:
-                    _register(manager, entry)
-                except PluginError as error:
-                    failures.append(error)
-        return Extensions(manager.hook, tuple(failures))
+        """Every extension that is not disabled, loaded when it is first asked."""
+        return Extensions(self)
 
     def _create(self, entry: PluginEntry, hook: str, **arguments: object) -> Any:
-        manager = _manager()
-        _register(manager, entry)
-        try:
-            made = getattr(manager.hook, hook)(**arguments)
-        except PlasmError:
-            raise
-        except Exception as error:
-            raise PluginError(f"{_title(entry)} failed in {hook}: {type(error).__name__}: {error}") from error
-        if made is None:
-            raise PluginError(f"{_title(entry)} has no {hook}", hint="its author should implement that hook")
-        return made
+        from plasm.plugins.loading import create
+
+        return create(entry, hook, **arguments)
 
     def _not_found(self, kind: PluginKind, name: str | None, names: Iterable[str]) -> PluginNotFound:
         if name is None:
@@ -126,48 +100,3 @@ class PluginHost:
         return PluginNotFound(
             f"there is no {kind} plugin {name!r}", hint=f"installed: {listed}; try: pip install {package}"
         )
-
-
-def load(entry: PluginEntry) -> object:
-    """Import the plugin of ``entry``.
-
-    Raises:
-        PluginIncompatible: it was written for another version of the hooks.
-        PluginError: it cannot be imported.
-    """
-    module_name, _, attributes = entry.target.partition(":")
-    try:
-        plugin: object = importlib.import_module(module_name)
-        for attribute in filter(None, attributes.split(".")):
-            plugin = getattr(plugin, attribute)
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"{_title(entry)} cannot be loaded: {type(error).__name__}: {error}",
-            hint=f"reinstall it, or set PLASM_DISABLE_PLUGINS={entry.name}",
-        ) from error
-    speaks = getattr(plugin, "PLASM_HOOK_API", None)
-    if speaks != hookspecs.HOOK_API:
-        raise PluginIncompatible(
-            f"{_title(entry)} speaks hook API {speaks}, this Plasm speaks {hookspecs.HOOK_API}",
-            hint=f"install a version of {entry.distribution} made for this Plasm",
-        )
-    return plugin
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager("plasm")
-    manager.add_hookspecs(hookspecs)
-    return manager
-
-
-def _register(manager: pluggy.PluginManager, entry: PluginEntry) -> None:
-    plugin = load(entry)
-    try:
-        manager.register(plugin, f"{entry.kind}:{entry.name}")
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"{_title(entry)} does not fit the hooks: {str(error).splitlines()[-1]}") from error
-
-
-def _title(entry: PluginEntry) -> str:
-    return f"the {entry.kind} plugin {entry.name!r} ({entry.distribution} {entry.version})"

@@ -1,0 +1,97 @@
+# Every target works in a fresh clone: what it needs is set up first, in .venv, and only once.
+
+PYTHON ?= python3
+VENV := .venv
+UV := $(VENV)/bin/uv
+PLASM := $(VENV)/bin/plasm
+READY := $(VENV)/.ready
+MEMBERS := core $(wildcard plugins/*)
+CONSTRAINTS := --constraint constraints.txt --build-constraint constraints.txt
+
+# Byte code makes every start several times faster: have it written whatever the caller's habits are.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export UV_PYTHON_DOWNLOADS := never
+
+# uv gives up on a version whose first candidate fails, as pyenv's shims do for versions that are not switched on.
+# So it gets to see the interpreters behind the shims first.
+TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint type format bench examples examples-check wheels lock system clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
+
+demo: $(READY) ## Run a job, keep its signed receipt and verify it
+	@mkdir -p build
+	$(PLASM) run examples/hello/hello.wasm "Hello, World" --receipt build/hello.receipt.json
+	$(PLASM) verify build/hello.receipt.json --module examples/hello/hello.wasm --signer "$$($(PLASM) identity)"
+	@echo; echo "In plain words: this machine, which signs as $$($(PLASM) identity)," \
+	    && echo "ran examples/hello/hello.wasm in a sandbox; build/hello.receipt.json says so, and its signature holds."
+
+test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
+	@$(TOX) run $(ARGS)
+
+lint: $(READY) ## Check style
+	@$(TOX) run -q -e lint
+
+type: $(READY) ## Check types
+	@$(TOX) run -q -e type
+
+format: $(READY) ## Mend what of the style can be mended
+	$(VENV)/bin/ruff check --fix --exit-zero .
+	$(VENV)/bin/ruff format .
+
+bench: $(READY) ## Measure
+	$(VENV)/bin/python bench/run.py
+
+examples: $(READY) ## Build the example modules from their sources
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
+	@$(MAKE) --no-print-directory -C examples PYTHON=../$(VENV)/bin/python
+
+examples-check: $(READY) ## Check that the committed example modules are what their sources give
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
+	@$(MAKE) --no-print-directory -C examples PYTHON=../$(VENV)/bin/python check
+
+wheels: $(READY) ## Build a wheel and a source archive of every distribution into dist/
+	$(UV) build --all-packages --build-constraint constraints.txt --out-dir dist
+
+# Names of the workspace's own distributions stay out: they are not pinned, they are here.
+lock: $(READY) ## Pin the newest releases of all that is installed, in constraints.txt
+	$(UV) pip compile --universal --python-version 3.11 --upgrade --quiet --custom-compile-command "make lock" \
+	    --group dev --group examples --output-file constraints.txt \
+	    $(foreach member,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml))
+
+clean: ## Remove all that was built or installed here
+	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find $(MEMBERS) tests -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- Setting up ----
+
+# A fresh Debian or Ubuntu has a python3 that cannot make virtual environments.
+SYSTEM_PACKAGES := python3-venv
+HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
+
+system: ## Install the system packages that are needed (Debian, Ubuntu; as root or by a sudo that asks nothing)
+	@if ! command -v apt-get >/dev/null; then root=false; \
+	elif [ "$$(id -u)" = 0 ]; then root=env; \
+	elif sudo -n true 2>/dev/null; then root='sudo -n env'; \
+	else root=false; fi; \
+	{ $$root DEBIAN_FRONTEND=noninteractive apt-get update && \
+	$$root DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(SYSTEM_PACKAGES); } || \
+	{ echo "Plasm needs these system packages, please install them: $(SYSTEM_PACKAGES)" >&2; exit 1; }
+
+# uv installs in seconds what pip takes a minute for; pip only brings uv.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("Plasm needs Python 3.11 or newer; name one: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
+	@$(HAVE_SYSTEM_PACKAGES) || $(MAKE) --no-print-directory system
+	@echo "Setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(READY): pyproject.toml constraints.txt $(MEMBERS:%=%/pyproject.toml) | $(UV)
+	@echo "Installing Plasm and its development tools into $(VENV)"
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group dev --compile-bytecode
+	@$(VENV)/bin/python -m compileall -q $(MEMBERS:%=%/src)
+	@touch $@

@@ -1,0 +1,75 @@
+"""Whether a compiled module is a WASI preview 1 command: what it imports, what it exports."""
+
+from __future__ import annotations
+
+from plasm.errors import InvalidModule, UnsupportedImport
+from wasmtime import FuncType, InstancePre, Linker, Module, Store, WasmtimeError
+
+from plasm_runtime_wasmtime.text import printable, root_cause
+
+_SHOWN = 5
+_COMMAND_HINT = "compile a program with a main function for wasm32-wasip1"
+_IMPORT_HINTS = (
+    ("wasi_snapshot_preview1", "WASI preview 1 has no such function: rebuild it with a released toolchain"),
+    ("wasi_unstable", "it was built for WASI preview 0: rebuild it for wasm32-wasip1"),
+    ("wasi:", "it was built for WASI preview 2: compile for wasm32-wasip1"),
+    ("wasi", "it was built for threads: compile for wasm32-wasip1 without them"),
+    ("wbg", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
+    ("__wbindgen", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
+    ("env", "a function was declared and never linked in, or it was built for a browser"),
+    ("", "jobs get WASI preview 1 and nothing else: compile for wasm32-wasip1"),
+)
+
+
+def link(module: Module, linker: Linker) -> InstancePre:
+    """The module with its imports resolved.
+
+    Raises:
+        UnsupportedImport: naming the first few imports that ``linker`` does not have.
+    """
+    try:
+        return linker.instantiate_pre(module)
+    except WasmtimeError as error:
+        raise _unresolved(module, linker, str(error)) from None
+
+
+def check_start(module: Module) -> None:
+    """Refuse what cannot be started as a command.
+
+    Raises:
+        InvalidModule: no ``_start``, or one that is not a function without parameters and results.
+    """
+    exports = {item.name: item.type for item in module.exports}
+    start = exports.get("_start")
+    if start is None and "_initialize" in exports:
+        raise InvalidModule(
+            "the module is a library (a reactor, with _initialize and no _start)",
+            hint="link it as a command, without -mexec-model=reactor",
+        )
+    if start is None:
+        raise InvalidModule("the module has no _start function, so nothing says where to begin", hint=_COMMAND_HINT)
+    if not isinstance(start, FuncType) or start.params or start.results:
+        raise InvalidModule("the module's _start is not a function without parameters and results", hint=_COMMAND_HINT)
+
+
+def _unresolved(module: Module, linker: Linker, error: str) -> UnsupportedImport:
+    with Store(linker.engine) as store:
+        wanted = [(item.module, item.name or "") for item in module.imports]
+        missing = [names for names in wanted if not _has(linker, store, *names)]
+    if not missing:
+        return UnsupportedImport(
+            f"the module imports something of WASI preview 1 as what it is not: {root_cause(error)}",
+            hint=_COMMAND_HINT,
+        )
+    shown = ", ".join(printable(".".join(names)) for names in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    hint = next(hint for start, hint in _IMPORT_HINTS if missing[0][0].startswith(start))
+    return UnsupportedImport(f"the module imports {shown}{more}, which no job is given", hint=hint)
+
+
+def _has(linker: Linker, store: Store, module: str, name: str) -> bool:
+    try:
+        linker.get(store, module, name)
+    except WasmtimeError:
+        return False
+    return True
