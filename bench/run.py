@@ -87,7 +87,7 @@ def whole_process(home: str) -> list[Measurement]:
 def warm_job() -> list[Measurement]:
     """A job through the library, its worker and its module warm."""
     import plasm
-    from plasm.client.local import CollectingSink
+    from plasm.client.oneshot import CollectingSink
 
     module = plasm.read_module(HELLO)
     job = plasm.Job(plasm.Manifest(module.digest, plasm.Invocation([GREETING])), module)

@@ -13,7 +13,7 @@ import pytest
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Cancellation, Invocation, Job, Limits, Manifest, Outcome, OutcomeKind, read_module
 from plasm.artifacts.cache import ArtifactCache
-from plasm.client.local import CollectingSink
+from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule, LimitNotEnforceable, PluginNotFound, UnreadableInput
 from plasm.execution.executor import Executor
 from world import Wasm

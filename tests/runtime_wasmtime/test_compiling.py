@@ -126,7 +126,7 @@ def test_what_is_not_a_command_is_refused(runtime: Runtime, fields: str, part: s
     [
         ("wasi_unstable", "preview 0"),
         ("wasi:cli/run@0.2.0", "preview 2"),
-        ("wasi", "threads"),
+        ("wasix_32v1", "WASIX"),
         ("wasi_snapshot_preview1", "no such function"),
         ("env", "never linked in"),
         ("wbg", "browser"),
@@ -138,6 +138,11 @@ def test_a_foreign_import_is_refused_with_its_likely_cause(runtime: Runtime, mod
     assert type(error) is UnsupportedImport
     assert error.message == f"the module imports {module}.stranger, which no job is given"
     assert hint in error.hint
+
+
+def test_a_module_for_threads_is_refused_as_such(runtime: Runtime) -> None:
+    spawn = '(import "wasi" "thread-spawn" (func (param i32) (result i32)))'
+    assert "threads" in refusal(runtime, wat(f'{spawn} (func (export "_start"))')).hint
 
 
 def test_many_foreign_imports_are_counted(runtime: Runtime) -> None:

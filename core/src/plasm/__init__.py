@@ -11,16 +11,15 @@ Names are imported when they are first used, so that ``import plasm`` costs noth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plasm._lazy import lazily
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plasm.artifacts.modules import Module as Module
     from plasm.artifacts.modules import read_module as read_module
-    from plasm.client import LocalClient as LocalClient
-    from plasm.client import Result as Result
-    from plasm.client import run as run
+    from plasm.client.local import LocalClient as LocalClient
+    from plasm.client.oneshot import Result as Result
+    from plasm.client.oneshot import run as run
     from plasm.client.verification import verify as verify
     from plasm.errors import PlasmError as PlasmError
     from plasm.execution.cancellation import Cancellation as Cancellation
@@ -44,7 +43,7 @@ __getattr__, __dir__ = lazily(
         "Invocation": "plasm.model",
         "Job": "plasm.execution.job",
         "Limits": "plasm.model",
-        "LocalClient": "plasm.client",
+        "LocalClient": "plasm.client.local",
         "Manifest": "plasm.model",
         "Module": "plasm.artifacts.modules",
         "Mount": "plasm.model",
@@ -54,9 +53,9 @@ __getattr__, __dir__ = lazily(
         "PlasmError": "plasm.errors",
         "Preopen": "plasm.model",
         "Receipt": "plasm.receipts",
-        "Result": "plasm.client",
+        "Result": "plasm.client.oneshot",
         "read_module": "plasm.artifacts.modules",
-        "run": "plasm.client",
+        "run": "plasm.client.oneshot",
         "verify": "plasm.client.verification",
     },
 )

@@ -6,12 +6,11 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from plasm.execution.spawn import WorkerHandle, start_worker
+from plasm.execution.spawn import WorkerHandle, fork_worker
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run the command line and leave with its exit status."""
     # Imports make no garbage, and looking for it takes a tenth of a short run.
     gc.disable()
@@ -19,7 +18,9 @@ def main() -> NoReturn:
     from plasm.cli.app import main as run_command_line
 
     status = run_command_line(sys.argv[1:], started)
-    # What is left to tear down belongs to the kernel: the worker ends when its pipes close.
+    if started is not None:
+        started.kill()
+    # Everything is written and the worker is gone; what is left to tear down belongs to the kernel.
     os._exit(status)
 
 
@@ -43,7 +44,7 @@ def _start_early(arguments: Sequence[str]) -> WorkerHandle | None:
     if not wanted:
         return None
     try:
-        return start_worker(runtime)
+        return fork_worker(runtime)
     except OSError:
         return None
 

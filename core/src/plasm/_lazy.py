@@ -1,4 +1,8 @@
-"""Packages whose names are imported when they are first used, so that start-up pays only for what it needs."""
+"""Packages whose names are imported when they are first used, so that start-up pays only for what it needs.
+
+Such a package says ``TYPE_CHECKING = False`` itself, which type checkers take for true: importing :mod:`typing` for
+it would cost more than everything else at the start of a command.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from attrs import evolve
@@ -14,13 +14,16 @@ from attrs import evolve
 from plasm.artifacts.modules import Module, read_module
 from plasm.cli.console import say
 from plasm.cli.options import open_output, open_stdin, parse_dir, parse_env, quantity
-from plasm.cli.streams import PassThroughSink, ReportedSink
+from plasm.cli.streams import PassThroughSink
 from plasm.client.local import LocalClient
 from plasm.errors import ExitStatus, InvalidModule
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.job import Job
 from plasm.model import Invocation, Limits, Manifest, Outcome, OutcomeKind
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from plasm.cli.report import ReportedSink
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -95,37 +98,47 @@ def run(
     with ExitStack() as stack:
         source = open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None
-        client = LocalClient(
-            runtime=runtime or ctx.obj.runtime or job.manifest.runtime,
-            signer=signer or ctx.obj.signer,
-            started=ctx.obj.started,
+        client = stack.enter_context(
+            LocalClient(
+                runtime=runtime or ctx.obj.runtime or job.manifest.runtime,
+                signer=signer or ctx.obj.signer,
+                started=ctx.obj.started,
+            )
         )
-        if pending is not None or json_:
+        signed = pending is not None or json_
+        if signed:
             # A key that cannot be used is told before the job runs, not after.
             peer_id = client.peer_id
             if client.made_identity and not quiet:
                 say(f"made a new identity for this machine: {peer_id}")
         cancellation = stack.enter_context(Cancellation())
         caught = _cancel_on_signals(cancellation)
-        sink = ReportedSink() if json_ else PassThroughSink(cancellation)
+        sink = _sink(json_, cancellation)
         try:
             completed = client.run(job, sink, stdin=source, cancellation=cancellation)
         except InvalidModule as error:
             raise type(error)(f"{module}: {error.message}", hint=error.hint) from None
         outcome = completed.report.outcome
-        if pending is not None or json_:
+        if signed:
             envelope = client.sign(completed) if receipt_format == "v1" else client.sign_legacy(completed)
             if pending is not None:
                 pending.commit(envelope + b"\n")
-            if isinstance(sink, ReportedSink):
-                sink.show(completed, envelope)
+            sink.show(completed, envelope)
         if not quiet:
             _tell(outcome, job.manifest.limits)
-        if isinstance(sink, PassThroughSink) and sink.closed:
+        if sink.closed:
             return ExitStatus.OUTPUT_CLOSED
         if outcome.kind is OutcomeKind.CANCELLED and caught:
             return 128 + caught[0]
         return outcome.exit_status
+
+
+def _sink(as_json: bool, cancellation: Cancellation) -> PassThroughSink | ReportedSink:
+    if not as_json:
+        return PassThroughSink(cancellation)
+    from plasm.cli.report import ReportedSink
+
+    return ReportedSink()
 
 
 def _manifest(

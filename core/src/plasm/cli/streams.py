@@ -1,19 +1,18 @@
-"""Where the output of ``plasm run`` goes: through to our own streams, or into the JSON document."""
+"""The output of ``plasm run``, passed through to our own streams."""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import select
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from plasm.cli.console import show_json
-from plasm.client.local import CollectingSink, Completed
-from plasm.contracts import Stream
 from plasm.errors import UnwritableOutput
 from plasm.execution.cancellation import Cancellation
+
+if TYPE_CHECKING:
+    from plasm.client.local import Completed
+    from plasm.contracts.runtime import Stream
 
 _DESCRIPTORS: Final[Mapping[Stream, int]] = {"stdout": 1, "stderr": 2}
 
@@ -50,35 +49,5 @@ class PassThroughSink:
                 raise UnwritableOutput(f"the job's {stream} cannot be passed on: {error.strerror}") from None
         return True
 
-
-class ReportedSink(CollectingSink):
-    """Keeps the output for the JSON document of ``plasm run --json``."""
-
     def show(self, completed: Completed, receipt: bytes) -> None:
-        """Print the document."""
-        report = completed.report
-        outcome, usage = report.outcome, report.usage
-        show_json(
-            {
-                "job": completed.job_id,
-                "outcome": {"kind": outcome.kind, "exit_code": outcome.exit_code, "trap": outcome.trap},
-                "exit_status": int(outcome.exit_status),
-                "usage": {
-                    "wall_time_us": usage.wall_time_us,
-                    "cpu_time_us": usage.cpu_time_us,
-                    "peak_memory": usage.peak_memory,
-                    "fuel": usage.fuel,
-                },
-                "stdout": _text_or_base64(self.content("stdout")),
-                "stderr": _text_or_base64(self.content("stderr")),
-                "truncated": report.truncated,
-                "receipt": json.loads(receipt),
-            }
-        )
-
-
-def _text_or_base64(data: bytes) -> dict[str, Any]:
-    try:
-        return {"text": data.decode()}
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
+        """Nothing more: it has all been passed on."""

@@ -6,24 +6,20 @@ What signs is imported when there is something to sign.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import frozen
 
 from plasm.artifacts.cache import ArtifactCache
-from plasm.artifacts.modules import Module, read_module
 from plasm.config import Config
-from plasm.contracts.runtime import Stream
 from plasm.errors import IdentityMissing, InvalidInput, JobRefused
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.executor import Executor
 from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.spawn import WorkerHandle
-from plasm.model import Invocation, Limits, Manifest, Mount, Outcome, PeerId, Preopen, Usage
+from plasm.model import PeerId
 from plasm.plugins import PluginHost, PluginKind
 
 if TYPE_CHECKING:
@@ -39,32 +35,6 @@ class Completed:
     nonce: str
     job: Job
     report: Report
-
-
-@frozen
-class Result:
-    """What :func:`run` returns; ``receipt`` is the signed envelope as JSON."""
-
-    outcome: Outcome
-    usage: Usage
-    stdout: bytes = field(repr=False)
-    stderr: bytes = field(repr=False)
-    receipt: bytes = field(repr=False)
-
-
-class CollectingSink:
-    """Keeps a job's output in memory."""
-
-    def __init__(self) -> None:
-        self._parts: dict[Stream, list[bytes]] = {"stdout": [], "stderr": []}
-
-    def write(self, stream: Stream, data: bytes) -> bool:
-        self._parts[stream].append(data)
-        return True
-
-    def content(self, stream: Stream) -> bytes:
-        """All that the job wrote to ``stream``."""
-        return b"".join(self._parts[stream])
 
 
 class LocalClient:
@@ -187,39 +157,3 @@ class LocalClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def run(
-    module: bytes | str | Path,
-    args: Sequence[str] = (),
-    *,
-    stdin: bytes = b"",
-    env: Mapping[str, str] | None = None,
-    preopens: Sequence[tuple[str | Path, str, bool]] = (),
-    limits: Limits | None = None,
-    runtime: str | None = None,
-    signer: str | None = None,
-) -> Result:
-    """Run one job on this machine and return its output with a signed receipt.
-
-    ``module`` is a path or the module's bytes; ``preopens`` are (host folder, guest path, read-only).  To run
-    many jobs, keep one :class:`LocalClient`: its worker stays warm.
-
-    Raises:
-        PlasmError: the job was refused or cannot be run; one that ran and failed is a result like any other.
-    """
-    loaded = Module.of(module) if isinstance(module, bytes) else read_module(module)
-    bound = tuple(
-        sorted(
-            (Preopen(str(host), Mount(guest, read_only)) for host, guest, read_only in preopens),
-            key=lambda preopen: preopen.mount.guest,
-        )
-    )
-    invocation = Invocation(args, env or {}, [preopen.mount for preopen in bound])
-    job = Job(Manifest(loaded.digest, invocation, limits or Limits()), loaded, bound)
-    sink = CollectingSink()
-    with LocalClient(runtime=runtime, signer=signer) as client:
-        completed = client.run(job, sink, stdin=stdin)
-        receipt = client.sign(completed)
-    report = completed.report
-    return Result(report.outcome, report.usage, sink.content("stdout"), sink.content("stderr"), receipt)

@@ -6,10 +6,9 @@ same kind in :mod:`plasm.testing` are its executable form.  A plugin need not in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plasm._lazy import lazily
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plasm.contracts.boot import BootMode as BootMode
     from plasm.contracts.boot import BootPolicy as BootPolicy

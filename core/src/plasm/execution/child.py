@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from plasm.config import Config
-from plasm.contracts import Call, CompiledModule, Execution, Runtime
+from plasm.contracts.runtime import Call, CompiledModule, Execution, Runtime
 from plasm.errors import InvalidModule, LimitNotEnforceable, PlasmError
 from plasm.execution import frames
 from plasm.execution.spawn import READ_FD, STDERR_FD, STDOUT_FD, WRITE_FD

@@ -13,10 +13,9 @@ import json
 import marshal
 import select
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from plasm.artifacts.cache import MAX_ARTIFACT_BYTES, ArtifactCache, is_artifact_key
-from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput, WorkerFailed, by_code
 from plasm.execution import frames
 from plasm.execution.cancellation import Cancellation
@@ -24,6 +23,9 @@ from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.stdin import StdinSource
 from plasm.execution.worker import Worker
 from plasm.model import Outcome, OutcomeKind, Sha256, TrapKind, Usage, sha256_hex
+
+if TYPE_CHECKING:
+    from plasm.contracts.runtime import Stream
 
 PREPARATION_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 0.05

@@ -8,34 +8,33 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Final
 
-MAX_PAYLOAD_BYTES: Final = 2**20
-MAX_DATA_BYTES: Final = 64 * 2**10
+MAX_PAYLOAD_BYTES = 2**20
+MAX_DATA_BYTES = 64 * 2**10
 
 _HEADER = struct.Struct("<cI")
-HEADER_BYTES: Final = _HEADER.size
+HEADER_BYTES = _HEADER.size
 
 # From the executor.  START and JOB carry marshal data, ARTIFACT and MODULE the bytes themselves; these may be longer
 # than MAX_PAYLOAD_BYTES, for the worker trusts the executor.
-START: Final = b"S"
-JOB: Final = b"J"
-ARTIFACT: Final = b"A"
-MODULE: Final = b"M"
-STDIN: Final = b"I"
-STDIN_END: Final = b"Z"
+START = b"S"
+JOB = b"J"
+ARTIFACT = b"A"
+MODULE = b"M"
+STDIN = b"I"
+STDIN_END = b"Z"
 
 # From the worker, in this order: READY once; for each job PREPARING with the artifact's key where the module is not in
 # memory (the answer is ARTIFACT or MODULE), MODULE_WANTED where the artifact is of no use (the answer is MODULE),
 # COMPILED with parts of a new artifact, RUNNING after any of these or where stdin is awaited (STDIN follows), and
 # RESULT or FAILED.  Output does not come in frames: the module writes into two pipes of its own.
-READY: Final = b"r"
-PREPARING: Final = b"p"
-MODULE_WANTED: Final = b"m"
-COMPILED: Final = b"c"
-RUNNING: Final = b"x"
-RESULT: Final = b"R"
-FAILED: Final = b"E"
+READY = b"r"
+PREPARING = b"p"
+MODULE_WANTED = b"m"
+COMPILED = b"c"
+RUNNING = b"x"
+RESULT = b"R"
+FAILED = b"E"
 
 
 class FrameError(Exception):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import frozen
 
 from plasm.artifacts.modules import Module
-from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput
 from plasm.model import Manifest, Outcome, Preopen, Sha256, Usage
+
+if TYPE_CHECKING:
+    from plasm.contracts.runtime import Stream
 
 
 @frozen

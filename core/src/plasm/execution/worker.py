@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from plasm.contracts.runtime import Stream
 from plasm.execution.frames import Decoder
 from plasm.execution.spawn import WorkerHandle
+
+if TYPE_CHECKING:
+    from plasm.contracts.runtime import Stream
 
 _READ_BYTES: Final = 256 * 2**10
 
@@ -27,7 +28,6 @@ class Worker:
         self._decoder = Decoder()
         for descriptor in (handle.to_worker, handle.stdout, handle.stderr):
             os.set_blocking(descriptor, False)
-        self._alive = True
         self.usable = True
         self.ready = False
         self.runtime_name = handle.runtime
@@ -88,11 +88,7 @@ class Worker:
     def kill(self) -> None:
         """End the process at once; what it has written can still be read.  Harmless when repeated."""
         self.usable = False
-        if self._alive:
-            self._alive = False
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self._handle.kill()
 
     def close(self) -> None:
         """End the process and let go of its pipes; once."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from plasm._lazy import lazily
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plasm.model.digest import Sha256 as Sha256
     from plasm.model.digest import is_sha256 as is_sha256

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import NewType
 
@@ -13,6 +12,8 @@ _PATTERN = re.compile(r"[0-9a-f]{64}")
 
 def sha256_hex(data: bytes) -> Sha256:
     """The SHA-256 of ``data`` (FIPS 180-4)."""
+    import hashlib
+
     return Sha256(hashlib.sha256(data).hexdigest())
 
 

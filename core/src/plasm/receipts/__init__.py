@@ -1,70 +1,54 @@
-"""Receipts: what a node signs about an execution, and how anybody checks it.  No files, no clock, no randomness.
-
-Issuing is on the start-up path of every run, verifying is not; so each name is imported when it is first used.
-"""
+"""Receipts: what a node signs about an execution, and how anybody checks it.  No files, no clock, no randomness."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from plasm._lazy import lazily
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plasm.receipts._strict_json import MAX_RECEIPT_BYTES
-    from plasm.receipts.dsse import PAYLOAD_TYPE, Envelope, pae, parse_envelope
-    from plasm.receipts.issuing import issue
-    from plasm.receipts.legacy import LegacyReceipt, issue_legacy, verify_legacy
-    from plasm.receipts.reading import read
-    from plasm.receipts.statement import PREDICATE_TYPE, Receipt, Subject, decode, encode
-    from plasm.receipts.verification import Check, Expectation, check, require, verify
+    from plasm.receipts._strict_json import MAX_RECEIPT_BYTES as MAX_RECEIPT_BYTES
+    from plasm.receipts.dsse import PAYLOAD_TYPE as PAYLOAD_TYPE
+    from plasm.receipts.dsse import Envelope as Envelope
+    from plasm.receipts.dsse import pae as pae
+    from plasm.receipts.dsse import parse_envelope as parse_envelope
+    from plasm.receipts.issuing import issue as issue
+    from plasm.receipts.legacy import LegacyReceipt as LegacyReceipt
+    from plasm.receipts.legacy import issue_legacy as issue_legacy
+    from plasm.receipts.legacy import verify_legacy as verify_legacy
+    from plasm.receipts.reading import read as read
+    from plasm.receipts.statement import PREDICATE_TYPE as PREDICATE_TYPE
+    from plasm.receipts.statement import Receipt as Receipt
+    from plasm.receipts.statement import Subject as Subject
+    from plasm.receipts.statement import decode as decode
+    from plasm.receipts.statement import encode as encode
+    from plasm.receipts.verification import Check as Check
+    from plasm.receipts.verification import Expectation as Expectation
+    from plasm.receipts.verification import check as check
+    from plasm.receipts.verification import require as require
+    from plasm.receipts.verification import verify as verify
 
-__all__ = [
-    "MAX_RECEIPT_BYTES",
-    "PAYLOAD_TYPE",
-    "PREDICATE_TYPE",
-    "Check",
-    "Envelope",
-    "Expectation",
-    "LegacyReceipt",
-    "Receipt",
-    "Subject",
-    "check",
-    "decode",
-    "encode",
-    "issue",
-    "issue_legacy",
-    "pae",
-    "parse_envelope",
-    "read",
-    "require",
-    "verify",
-    "verify_legacy",
-]
-
-_MODULES = {
-    "MAX_RECEIPT_BYTES": "_strict_json",
-    "PAYLOAD_TYPE": "dsse",
-    "PREDICATE_TYPE": "statement",
-    "Check": "verification",
-    "Envelope": "dsse",
-    "Expectation": "verification",
-    "LegacyReceipt": "legacy",
-    "Receipt": "statement",
-    "Subject": "statement",
-    "check": "verification",
-    "decode": "statement",
-    "encode": "statement",
-    "issue": "issuing",
-    "issue_legacy": "legacy",
-    "pae": "dsse",
-    "parse_envelope": "dsse",
-    "read": "reading",
-    "require": "verification",
-    "verify": "verification",
-    "verify_legacy": "legacy",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "MAX_RECEIPT_BYTES": "plasm.receipts._strict_json",
+        "Envelope": "plasm.receipts.dsse",
+        "PAYLOAD_TYPE": "plasm.receipts.dsse",
+        "pae": "plasm.receipts.dsse",
+        "parse_envelope": "plasm.receipts.dsse",
+        "issue": "plasm.receipts.issuing",
+        "LegacyReceipt": "plasm.receipts.legacy",
+        "issue_legacy": "plasm.receipts.legacy",
+        "verify_legacy": "plasm.receipts.legacy",
+        "read": "plasm.receipts.reading",
+        "PREDICATE_TYPE": "plasm.receipts.statement",
+        "Receipt": "plasm.receipts.statement",
+        "Subject": "plasm.receipts.statement",
+        "decode": "plasm.receipts.statement",
+        "encode": "plasm.receipts.statement",
+        "Check": "plasm.receipts.verification",
+        "Expectation": "plasm.receipts.verification",
+        "check": "plasm.receipts.verification",
+        "require": "plasm.receipts.verification",
+        "verify": "plasm.receipts.verification",
+    },
+)
