@@ -13,10 +13,11 @@ _IMPORT_HINTS = (
     ("wasi_snapshot_preview1", "WASI preview 1 has no such function: rebuild it with a released toolchain"),
     ("wasi_unstable", "it was built for WASI preview 0: rebuild it for wasm32-wasip1"),
     ("wasi:", "it was built for WASI preview 2: compile for wasm32-wasip1"),
-    ("wasi", "it was built for threads: compile for wasm32-wasip1 without them"),
+    ("wasi.thread-spawn", "it was built for threads: compile for wasm32-wasip1 without them"),
+    ("wasix", "it was built for WASIX: compile for wasm32-wasip1"),
     ("wbg", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
     ("__wbindgen", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
-    ("env", "a function was declared and never linked in, or it was built for a browser"),
+    ("env.", "a function was declared and never linked in, or it was built for a browser"),
     ("", "jobs get WASI preview 1 and nothing else: compile for wasm32-wasip1"),
 )
 
@@ -55,15 +56,15 @@ def check_start(module: Module) -> None:
 def _unresolved(module: Module, linker: Linker, error: str) -> UnsupportedImport:
     with Store(linker.engine) as store:
         wanted = [(item.module, item.name or "") for item in module.imports]
-        missing = [names for names in wanted if not _has(linker, store, *names)]
+        missing = [f"{space}.{name}" for space, name in wanted if not _has(linker, store, space, name)]
     if not missing:
         return UnsupportedImport(
             f"the module imports something of WASI preview 1 as what it is not: {root_cause(error)}",
             hint=_COMMAND_HINT,
         )
-    shown = ", ".join(printable(".".join(names)) for names in missing[:_SHOWN])
+    shown = ", ".join(map(printable, missing[:_SHOWN]))
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    hint = next(hint for start, hint in _IMPORT_HINTS if missing[0][0].startswith(start))
+    hint = next(hint for start, hint in _IMPORT_HINTS if missing[0].startswith(start))
     return UnsupportedImport(f"the module imports {shown}{more}, which no job is given", hint=hint)
 
 

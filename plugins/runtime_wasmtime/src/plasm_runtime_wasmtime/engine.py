@@ -61,5 +61,5 @@ def bound(store: Store, memory: int) -> None:
 
 def refused_proposal(reason: str) -> str | None:
     """The proposal that the engine's ``reason`` to reject a module comes from, if it comes from one."""
-    words = reason.lower()
-    return next((name for mark, name in _REFUSED if mark in words), None)
+    words = f" {reason.lower()} "
+    return next((name for mark, name in _REFUSED if f" {mark} " in words), None)

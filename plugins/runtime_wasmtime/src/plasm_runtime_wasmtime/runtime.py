@@ -56,8 +56,11 @@ class WasmtimeRuntime:
         """The installed distribution's, read from its folder's name: ``importlib.metadata`` takes longer to
         import than a job takes to run."""
         beside = Path(wasmtime.__file__).parents[1]
-        installed = next(beside.glob("wasmtime-*.dist-info"), None)
-        return installed.name.removeprefix("wasmtime-").removesuffix(".dist-info") if installed else "unknown"
+        for installed in beside.glob("wasmtime-*.dist-info"):
+            return installed.name.removeprefix("wasmtime-").removesuffix(".dist-info")
+        from importlib.metadata import version
+
+        return version("wasmtime")
 
     @cached_property
     def _platform(self) -> str:

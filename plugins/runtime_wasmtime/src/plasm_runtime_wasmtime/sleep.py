@@ -35,8 +35,8 @@ class Nap(NamedTuple):
 
 def read_nap(memory: Array[c_uint8], poll: Poll) -> Nap | None:
     """What to wait for, where that is all the guest wants."""
-    fits = max(poll.events + _EVENT.size, poll.written + _COUNT.size, poll.subscriptions + _SUBSCRIPTION.size)
-    if poll.number != 1 or fits > len(memory):
+    end = max(poll.events + _EVENT.size, poll.written + _COUNT.size, poll.subscriptions + _SUBSCRIPTION.size)
+    if poll.number != 1 or end > len(memory):
         return None
     tag, kind, clock, timeout, _, flags = _SUBSCRIPTION.unpack_from(memory, poll.subscriptions)
     if kind != _CLOCK or clock not in {_REALTIME, _MONOTONIC} or flags != _RELATIVE:
