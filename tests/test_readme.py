@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from plasm import errors
 from plasm.errors import PlasmError
 from world import ROOT, Plasm

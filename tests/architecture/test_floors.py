@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from world import ROOT
 
 SOURCE = ROOT / "core" / "src" / "plasm"

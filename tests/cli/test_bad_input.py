@@ -8,6 +8,7 @@ import resource
 from pathlib import Path
 
 import pytest
+
 from jobs import EXIT
 from world import Plasm, Wasm
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from jobs import EXIT, FLOOD, LOOP, UNREACHABLE
 from world import Plasm, Wasm, plasm_environment
 

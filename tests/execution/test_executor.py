@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Cancellation, Invocation, Job, Limits, Manifest, Outcome, OutcomeKind, read_module
 from plasm.artifacts.cache import ArtifactCache

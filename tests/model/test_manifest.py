@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from plasm.errors import InvalidInput, InvalidManifest
 from plasm.model import Invocation, Limits, Manifest, Mount, Preopen, Sha256
 from plasm.model.documents import manifest_from_json, manifest_from_toml

@@ -1,6 +1,7 @@
 """Outcomes and the exit statuses that a shell sees."""
 
 import pytest
+
 from plasm.errors import InvalidInput
 from plasm.model import Outcome, OutcomeKind, TrapKind
 

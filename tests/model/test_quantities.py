@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from plasm.errors import InvalidInput
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
 

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from world import EXAMPLES, ROOT
 
 UV = shutil.which("uv") or shutil.which("uv", path=str(ROOT / ".venv" / "bin"))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from plasm.config import Config
 from plasm.errors import IdentityMissing, PluginError, PluginIncompatible, PluginNotFound
 from plasm.plugins import PluginHost, PluginKind, installed_plugins

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from plasm.receipts import LegacyReceipt, Receipt, issue, issue_legacy
 
 VECTORS = Path(__file__).parents[1] / "vectors"

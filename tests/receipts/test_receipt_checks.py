@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+
 from plasm.errors import VerificationFailed
 from plasm.model import sha256_hex
 from plasm.receipts import Check, Expectation, LegacyReceipt, Receipt, Subject, check, require

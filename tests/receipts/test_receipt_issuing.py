@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+
 from plasm import receipts
 from plasm.errors import IdentityError, InvalidReceipt
 from plasm.model import Outcome, OutcomeKind, TrapKind, Usage

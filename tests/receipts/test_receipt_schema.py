@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from jsonschema import Draft202012Validator
+
 from plasm.receipts import PREDICATE_TYPE
 from plasm.receipts.schema import receipt_schema
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from plasm.errors import InvalidReceipt, VerificationFailed
 from plasm.receipts import MAX_RECEIPT_BYTES, PAYLOAD_TYPE, Envelope, pae, parse_envelope, read
 

@@ -9,10 +9,11 @@ import pytest
 from google.protobuf import json_format
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
-from plasm.model import PeerId
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
+
+from plasm.model import PeerId
 
 
 def key_of(peer_id: str) -> SSlibKey:

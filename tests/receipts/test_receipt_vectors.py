@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from plasm.errors import InvalidReceipt, VerificationFailed
 from plasm.model import PeerId, sha256_hex
 from plasm.receipts import decode, encode, issue, pae, parse_envelope, read, verify, verify_legacy

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import plasm_runtime_wasmtime as plugin
 import pytest
+
+import plasm_runtime_wasmtime as plugin
 from plasm.contracts import Call, Execution, Runtime
 from plasm.model import Invocation, Limits, Mount, Outcome, Preopen
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from importlib.metadata import version
 
-import plasm_runtime_wasmtime as plugin
 import pytest
+from runtime_wasmtime.guests import command, exiting
+
+import plasm_runtime_wasmtime as plugin
 from plasm.contracts import Call, Runtime
 from plasm.errors import InvalidModule
 from plasm.model import Invocation, Limits, Outcome
-from runtime_wasmtime.guests import command, exiting
 
 PLAIN, FUELED = Limits(), Limits(fuel=1000)
 

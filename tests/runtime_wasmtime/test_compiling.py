@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from runtime_wasmtime.conftest import Run
+from runtime_wasmtime.guests import command, wat
+
 from plasm.contracts import Runtime
 from plasm.errors import InvalidModule, UnsupportedImport
 from plasm.model import Limits, Outcome
-from runtime_wasmtime.conftest import Run
-from runtime_wasmtime.guests import command, wat
 
 VALID = command()
 

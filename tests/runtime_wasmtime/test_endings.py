@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from plasm.model import Outcome, TrapKind
 from runtime_wasmtime.conftest import Run
 from runtime_wasmtime.guests import command, exiting, wat
+
+from plasm.model import Outcome, TrapKind
 
 
 @pytest.mark.parametrize("code", [0, 1, 42, 125, 126, 127, 128, 255, 256, 2**31 - 1, 2**31, 2**32 - 1])

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
-import struct
-import threading
-from pathlib import Path
 
 import pytest
+from runtime_wasmtime.conftest import Run
+from runtime_wasmtime.guests import STDERR, STDOUT, Guest, Word, command, wat
+
 from plasm.contracts import Call, Runtime
-from plasm.errors import PluginError, UnreadableInput
+from plasm.errors import PluginError
 from plasm.model import Invocation, Limits, Outcome
 from plasm_runtime_wasmtime.execution import PROGRAM_NAME
-from runtime_wasmtime.conftest import Run
-from runtime_wasmtime.guests import LOOP, STDERR, STDOUT, Guest, Word, command, wat
 
 
 def listing(function: str) -> bytes:
@@ -97,15 +94,6 @@ def test_stdin_from_a_pipe_arrives_whole(run: Run, echo: bytes, size: int) -> No
     assert run(echo, stdin=data[:size]).stdout == data[:size]
 
 
-@pytest.mark.parametrize("size", [0, 100, 3 * 2**20])
-def test_stdin_from_a_file_starts_where_the_descriptor_stands(run: Run, echo: bytes, tmp_path: Path, size: int) -> None:
-    path = tmp_path / "input"
-    path.write_bytes(b"header\n" + b"x" * size)
-    with path.open("rb", buffering=0) as file:
-        file.read(7)
-        assert run(echo, stdin=file.fileno()).stdout == b"x" * size
-
-
 def test_stdin_that_comes_late_is_waited_for(run: Run, echo: bytes) -> None:
     read_end, write_end = os.pipe()
     greeting = Guest().write("ready").read().wasm()
@@ -122,28 +110,8 @@ def test_stdin_that_comes_late_is_waited_for(run: Run, echo: bytes) -> None:
 def test_stdin_that_the_job_leaves_is_not_waited_for(run: Run) -> None:
     read_end, write_end = os.pipe()
     assert run(command(), stdin=read_end).outcome == Outcome.exited(0)
-    assert "plasm-wasmtime-stdin" not in [thread.name for thread in threading.enumerate()]
     os.close(write_end)
     os.close(read_end)
-
-
-def test_a_stdin_that_cannot_be_read_is_the_callers_mistake(run: Run, tmp_path: Path) -> None:
-    folder = os.open(tmp_path, os.O_RDONLY)
-    with pytest.raises(UnreadableInput, match="standard input cannot be read"):
-        run(command(), stdin=folder)
-    os.close(folder)
-
-
-def test_a_stdin_that_breaks_off_ends_the_job(run: Run) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as source:
-        peer, _ = server.accept()
-
-        def reset(_: bytes) -> None:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            peer.close()
-
-        with pytest.raises(UnreadableInput, match="reset by peer"):
-            run(Guest().write("ready").read().then(LOOP).wasm(), stdin=source.fileno(), on_output=reset)
 
 
 def test_an_output_that_is_not_open_is_named(runtime: Runtime) -> None:

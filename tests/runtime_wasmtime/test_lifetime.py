@@ -8,11 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
+from runtime_wasmtime.conftest import Run
+from runtime_wasmtime.guests import Guest, command, wat
+
 import plasm_runtime_wasmtime as plugin
 from plasm.contracts import Call, Runtime
 from plasm.model import Invocation, Limits, Outcome
-from runtime_wasmtime.conftest import Run
-from runtime_wasmtime.guests import Guest, command, wat
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import plasm_signing_ed25519 as plugin
 import pytest
+
+import plasm_signing_ed25519 as plugin
 from plasm.config import Config
 
 

@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import plasm_signing_ed25519 as plugin
 import pluggy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.bindings import crypto_sign_open
+
+import plasm_signing_ed25519 as plugin
 from plasm import hookspecs
 from plasm.config import Config
 from plasm.model import PeerId, Sha256

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import plasm_signing_ed25519 as plugin
 import pytest
+
+import plasm_signing_ed25519 as plugin
 from plasm.config import Config
 from plasm.errors import IdentityError, IdentityExists, IdentityMissing, PlasmError, UnwritableOutput
 from plasm.model import PeerId

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import evolve
 from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
+
 from plasm.model import (
     Invocation,
     Limits,

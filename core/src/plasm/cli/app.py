@@ -1,7 +1,5 @@
 """The ``plasm`` command itself: global options, the table of commands, and the one place where errors are shown."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``plasm run``: a job on this machine."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -133,7 +131,7 @@ def run(
         return outcome.exit_status
 
 
-def _sink(as_json: bool, cancellation: Cancellation) -> PassThroughSink | ReportedSink:
+def _sink(as_json: bool, cancellation: Cancellation) -> "PassThroughSink | ReportedSink":
     if not as_json:
         return PassThroughSink(cancellation)
     from plasm.cli.report import ReportedSink

@@ -15,8 +15,8 @@ Stream = Literal["stdout", "stderr"]
 class Call:
     """An invocation made concrete on the machine that runs it.
 
-    ``stdin`` is a descriptor open for reading, or ``None`` for an empty one; ``stdout`` and ``stderr`` are open for
-    writing.  All three stay their owner's.  A write waits while nobody reads, and the job with it.
+    ``stdin`` is the reading end of a pipe, or ``None`` for an empty one; ``stdout`` and ``stderr`` are writing ends.
+    All three stay their owner's.  A write waits while nobody reads, and the job with it.
     """
 
     invocation: Invocation

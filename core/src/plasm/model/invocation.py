@@ -34,6 +34,9 @@ class Preopen:
     host: str
     mount: Mount
 
+    def __attrs_post_init__(self) -> None:
+        _check_text("host folder", self.host)
+
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import define, field
-
 from plasm.errors import PluginError
 from plasm.plugins.index import PluginKind
 
@@ -18,12 +16,12 @@ if TYPE_CHECKING:
     from plasm.plugins.host import PluginHost
 
 
-@define(slots=False)
 class Extensions:
     """Every extension of ``host`` that is not disabled and can be loaded; ``failures`` says why others cannot."""
 
-    host: PluginHost
-    failures: list[PluginError] = field(factory=list, init=False)
+    def __init__(self, host: PluginHost) -> None:
+        self.host = host
+        self.failures: list[PluginError] = []
 
     def refusal(self, manifest: Manifest, peer: PeerId | None) -> str | None:
         """Why an extension does not admit this job, or ``None``."""

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from attrs import define
-
 from plasm.errors import PluginError, PluginNotFound
 from plasm.plugins.extensions import Extensions
 from plasm.plugins.index import PluginEntry, PluginKind, installed_plugins
@@ -19,11 +17,11 @@ if TYPE_CHECKING:
 PREFERRED = {PluginKind.RUNTIME: "wasmtime", PluginKind.SIGNING: "ed25519"}
 
 
-@define(slots=False)
 class PluginHost:
     """The plugins of this installation under one configuration."""
 
-    config: Config
+    def __init__(self, config: Config) -> None:
+        self.config = config
 
     @cached_property
     def entries(self) -> tuple[PluginEntry, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from plasm.model import Outcome, OutcomeKind, TrapKind
 from wasmtime import Trap, TrapCode, WasmtimeError
+
+from plasm.model import Outcome, OutcomeKind, TrapKind
 
 _TRAPS = {
     TrapCode.UNREACHABLE: TrapKind.UNREACHABLE,
@@ -18,6 +19,7 @@ _TRAPS = {
     TrapCode.INTEGER_DIVISION_BY_ZERO: TrapKind.INTEGER_DIVISION_BY_ZERO,
     TrapCode.BAD_CONVERSION_TO_INTEGER: TrapKind.INVALID_CONVERSION,
 }
+_ENDS = {TrapCode.OUT_OF_FUEL: OutcomeKind.OUT_OF_FUEL, TrapCode.INTERRUPT: OutcomeKind.CANCELLED}
 _ALLOCATION_REFUSED = re.compile(r"exceeds (memory|table) limits|resource limit exceeded|mmap failed|out of memory")
 
 
@@ -25,8 +27,8 @@ def of_failure(failure: Trap | WasmtimeError) -> Outcome:
     """The outcome of a guest that neither returned nor exited."""
     if isinstance(failure, Trap):
         code = _code(failure)
-        if code is TrapCode.OUT_OF_FUEL:
-            return Outcome(OutcomeKind.OUT_OF_FUEL)
+        if code in _ENDS:
+            return Outcome(_ENDS[code])
         return Outcome.trapped(_TRAPS.get(code, TrapKind.OTHER) if code else TrapKind.OTHER)
     if _ALLOCATION_REFUSED.search(str(failure)):
         return Outcome(OutcomeKind.OUT_OF_MEMORY)

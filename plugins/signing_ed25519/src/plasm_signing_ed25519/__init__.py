@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plasm.hookspecs import hookimpl
-
 from plasm_signing_ed25519._key_file import create, load, replace_or_create
 from plasm_signing_ed25519._signer import Ed25519Signer
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from plasm.errors import IdentityError, IdentityExists, IdentityMissing, UnwritableOutput
 from plasm.model import PeerId
-
 from plasm_signing_ed25519._pem import SEED_BYTES, decode_seed, encode_seed
 from plasm_signing_ed25519._signer import Ed25519Signer
 
