@@ -49,7 +49,7 @@ def assert_shows_no_key(error: PlasmError) -> None:
 
 
 def test_without_a_key_the_error_says_how_to_make_one(config: Config, key_path: Path) -> None:
-    with pytest.raises(IdentityMissing, match="plasm identity create") as caught:
+    with pytest.raises(IdentityMissing, match="plasm identity new") as caught:
         plugin.plasm_signer(config)
     assert str(key_path) in caught.value.message
 

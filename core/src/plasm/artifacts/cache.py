@@ -14,8 +14,6 @@ import re
 import stat
 from pathlib import Path
 
-from attrs import frozen
-
 from plasm.files import write_atomically
 from plasm.model import Sha256
 
@@ -30,14 +28,14 @@ def is_artifact_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-@frozen
 class ArtifactCache:
-    """The artifacts of one runtime, by module digest and artifact key.
+    """The artifacts of one runtime in ``folder``, by module digest and artifact key.
 
     Nothing here raises for a reason of the disk: a cache that does not work costs time only.
     """
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def get(self, module: Sha256, key: str) -> bytes | None:
         """The artifact stored under these names, or ``None``."""

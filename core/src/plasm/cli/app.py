@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from attrs import define
 from typer.core import TyperGroup
 
 import plasm
@@ -32,13 +31,13 @@ Examples:
 """
 
 
-@define
 class Session:
     """What the options before the command chose, and the worker that may be under way."""
 
-    runtime: str | None = None
-    signer: str | None = None
-    started: WorkerHandle | None = None
+    def __init__(self, started: WorkerHandle | None) -> None:
+        self.runtime: str | None = None
+        self.signer: str | None = None
+        self.started = started
 
 
 class CommandTable(TyperGroup):
@@ -113,7 +112,7 @@ def main(arguments: Sequence[str], started: WorkerHandle | None = None) -> int:
     as_json = "--json" in ours
     status: int
     try:
-        returned = app(list(arguments), prog_name="plasm", standalone_mode=False, obj=Session(started=started))
+        returned = app(list(arguments), prog_name="plasm", standalone_mode=False, obj=Session(started))
         status = returned if isinstance(returned, int) else ExitStatus.OK
     except PlasmError as error:
         status = show_error(error, as_json=as_json)

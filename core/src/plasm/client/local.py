@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-from attrs import frozen
+from typing import TYPE_CHECKING, NamedTuple
 
 from plasm.artifacts.cache import ArtifactCache
 from plasm.config import Config
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
     from plasm.receipts import Receipt
 
 
-@frozen
-class Completed:
+class Completed(NamedTuple):
     """A job that has ended, and what a receipt of it would say."""
 
     job_id: str

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
-
-from attrs import frozen
+from typing import Literal, NamedTuple, Protocol
 
 from plasm.model import Invocation, LimitKind, Limits, Outcome, Preopen
 
 Stream = Literal["stdout", "stderr"]
 
 
-@frozen
-class Call:
+class Call(NamedTuple):
     """An invocation made concrete on the machine that runs it.
 
     ``stdin`` is the reading end of a pipe, or ``None`` for an empty one; ``stdout`` and ``stderr`` are writing ends.
@@ -26,8 +23,7 @@ class Call:
     preopens: tuple[Preopen, ...] = ()
 
 
-@frozen
-class Execution:
+class Execution(NamedTuple):
     """What a runtime says of a finished job; fields it does not measure are ``None``."""
 
     outcome: Outcome

@@ -6,7 +6,7 @@ bytes, is short enough to stand in the id itself (identity multihash), so an id 
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import frozen
 from base58 import b58decode, b58encode
 
 from plasm.errors import InvalidInput
@@ -16,11 +16,11 @@ _IDENTITY_MULTIHASH_OF_ED25519 = bytes([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
 _TEXT_LENGTH = 52
 
 
-@frozen
+@frozen(repr=False)
 class PeerId:
     """The id of the node that holds the private half of ``public_key`` (32 bytes)."""
 
-    public_key: bytes = field(repr=False)
+    public_key: bytes
 
     def __attrs_post_init__(self) -> None:
         if len(self.public_key) != PUBLIC_KEY_BYTES:
@@ -40,6 +40,9 @@ class PeerId:
         if not raw.startswith(_IDENTITY_MULTIHASH_OF_ED25519) or len(raw) != 6 + PUBLIC_KEY_BYTES:
             raise InvalidInput(f"{text[:80]!r} is not a peer id", hint="it looks like 12D3KooW and 44 more characters")
         return cls(raw[6:])
+
+    def __repr__(self) -> str:
+        return f"PeerId({self})"
 
     def __str__(self) -> str:
         return b58encode(_IDENTITY_MULTIHASH_OF_ED25519 + self.public_key).decode()

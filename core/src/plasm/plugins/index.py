@@ -13,8 +13,7 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-
-from attrs import asdict, frozen
+from typing import NamedTuple
 
 from plasm.files import write_atomically
 
@@ -34,8 +33,7 @@ class PluginKind(StrEnum):
         return f"plasm.{self.value}"
 
 
-@frozen
-class PluginEntry:
+class PluginEntry(NamedTuple):
     """One entry point of one distribution; ``target`` is ``module`` or ``module:object``."""
 
     kind: PluginKind
@@ -56,7 +54,7 @@ def installed_plugins(cache_dir: Path) -> tuple[PluginEntry, ...]:
     except (OSError, ValueError, TypeError, KeyError):
         pass  # absent or damaged: it is made anew
     entries = tuple(_scan())
-    document = {"fingerprint": fingerprint, "plugins": [list(asdict(entry).values()) for entry in entries]}
+    document = {"fingerprint": fingerprint, "plugins": entries}
     with contextlib.suppress(OSError):
         write_atomically(path, json.dumps(document).encode())
     return entries

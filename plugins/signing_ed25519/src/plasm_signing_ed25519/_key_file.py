@@ -86,7 +86,7 @@ def _read(path: Path) -> tuple[Ed25519Signer, int]:
             status = os.fstat(file.fileno())
             content = file.read(_MAX_KEY_FILE_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
     except FileNotFoundError:
-        raise IdentityMissing(f"there is no identity at {path}", hint="make one with: plasm identity create") from None
+        raise IdentityMissing(f"there is no identity at {path}", hint="make one with: plasm identity new") from None
     except OSError as error:
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise _unusable(path, f"cannot be read: {reason}") from None
@@ -106,7 +106,7 @@ def _open_without_following(path: str, flags: int) -> int:
 
 def _unusable(path: Path, reason: str) -> IdentityError:
     return IdentityError(
-        f"the key {path} {reason}", hint="restore it from a backup, or run: plasm identity create --replace"
+        f"the key {path} {reason}", hint="restore it from a backup, or run: plasm identity new --replace"
     )
 
 
