@@ -253,17 +253,17 @@ def test_a_limit_that_nobody_keeps_refuses_the_job(
 LAX_RUNTIME = """
 from plasm.contracts.runtime import Execution
 from plasm.hookspecs import hookimpl
-from plasm.model import LimitKind, Outcome
+from plasm.model import Outcome
 
 PLASM_HOOK_API = 1
 
 class Lax:
-    name, version, enforces = "lax", "1", frozenset({LimitKind.MEMORY})
-    def artifact_key(self, limits): return "key"
-    def compile(self, module, limits): return module
+    name, version, enforces, provides = "lax", "1", frozenset(), frozenset()
+    def artifact_key(self, terms): return "key"
+    def compile(self, module, terms): return module
     def dump(self, compiled): return compiled
-    def load(self, artifact, limits): return artifact
-    def execute(self, compiled, call, limits): return Execution(Outcome.exited(9))
+    def load(self, artifact, terms): return artifact
+    def execute(self, compiled, call, terms): return Execution(Outcome.exited(9))
     def interrupt(self): pass
 
 @hookimpl

@@ -49,9 +49,11 @@ def test_the_canonical_form_reads_back_as_the_same_manifest(manifest: Manifest) 
 def test_the_canonical_form_is_sorted_compact_and_complete() -> None:
     manifest = Manifest(MODULE, Invocation(["ü"], {"B": "2", "A": "1"}))
     assert canonical(manifest).decode() == (
-        '{"invocation":{"args":["ü"],"env":{"A":"1","B":"2"},"mounts":[]},'
-        '"limits":{"fuel":null,"memory":1073741824,"output":67108864,"wall_time":300000},'
-        f'"module":"{MODULE}","runtime":null}}'
+        '{"clock":0,"deterministic":false,'
+        '"invocation":{"args":["ü"],"env":{"A":"1","B":"2"},"mounts":[]},'
+        '"limits":{"cpu_time":null,"files":1073741824,"fuel":null,"memory":1073741824,"output":67108864,'
+        '"wall_time":300000},'
+        f'"module":"{MODULE}","runtime":null,"seed":0}}'
     )
 
 
@@ -86,7 +88,10 @@ def test_toml_and_json_say_the_same() -> None:
     ("text", "says"),
     [
         ("[limits]\nmemroy = 1", "limits: there is no field 'memroy' (did you mean 'memory'?)"),
-        ("nonsense = 1", "there is no field 'nonsense' (known are module, invocation, limits, runtime)"),
+        (
+            "nonsense = 1",
+            "there is no field 'nonsense' (known are module, invocation, limits, runtime, deterministic, clock, seed)",
+        ),
         ("limits = 3", "limits: must be a table, not 3"),
         ('[limits]\nmemory = "12parsecs"', "limits.memory: '12parsecs' is not a size"),
         ("[limits]\nmemory = true", "limits.memory: must be a whole number, not True"),
@@ -149,7 +154,14 @@ def test_deep_nesting_is_an_error() -> None:
         lambda: Limits(fuel=True),
         lambda: Limits(wall_time=0),
         lambda: Limits(output=-1),
+        lambda: Limits(cpu_time=0),
+        lambda: Limits(files=-1),
         lambda: Manifest(Sha256("AB" * 32)),
+        lambda: Manifest(MODULE, Invocation(mounts=[Mount("/a")]), deterministic=True),
+        lambda: Manifest(MODULE, clock=1),
+        lambda: Manifest(MODULE, seed=1),
+        lambda: Manifest(MODULE, deterministic=True, clock=-1),
+        lambda: Manifest(MODULE, deterministic=True, seed=2**53),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_never_made(make) -> None:

@@ -26,12 +26,12 @@ from plasm.model import LimitKind, Outcome
 PLASM_HOOK_API = 1
 
 class Parrot:
-    name, version, enforces = "parrot", "3.2.1", frozenset({LimitKind.MEMORY})
-    def artifact_key(self, limits): return "key"
-    def compile(self, module, limits): return module
+    name, version, enforces, provides = "parrot", "3.2.1", frozenset(), frozenset()
+    def artifact_key(self, terms): return "key"
+    def compile(self, module, terms): return module
     def dump(self, compiled): return compiled
-    def load(self, artifact, limits): return artifact
-    def execute(self, compiled, call, limits):
+    def load(self, artifact, terms): return artifact
+    def execute(self, compiled, call, terms):
         os.write(call.stdout, " ".join(call.invocation.args).encode())
         return Execution(Outcome.exited(0))
     def interrupt(self): pass

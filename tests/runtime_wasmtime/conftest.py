@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import plasm_runtime_wasmtime as plugin
-from plasm.contracts import Call, Execution, Runtime
+from plasm.contracts import Call, Execution, Runtime, Terms
 from plasm.model import Invocation, Limits, Mount, Outcome, Preopen
 
 
@@ -49,7 +49,7 @@ def run(runtime: Runtime) -> Run:
         on_output: Callable[[bytes], Any] | None = None,
         **limits: int,
     ) -> Finished:
-        bounds = Limits(**limits)
+        bounds = Terms(Limits(**limits))
         compiled = runtime.compile(module, bounds)
         with ExitStack() as stack:
             stdout, stderr = Reader(on_output), Reader(on_output)

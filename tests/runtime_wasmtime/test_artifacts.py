@@ -9,11 +9,11 @@ import pytest
 from runtime_wasmtime.guests import command, exiting
 
 import plasm_runtime_wasmtime as plugin
-from plasm.contracts import Call, Runtime
+from plasm.contracts import Call, Runtime, Terms
 from plasm.errors import InvalidModule
 from plasm.model import Invocation, Limits, Outcome
 
-PLAIN, FUELED = Limits(), Limits(fuel=1000)
+PLAIN, FUELED = Terms(Limits()), Terms(Limits(fuel=1000))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_the_key_names_what_an_artifact_depends_on(runtime: Runtime) -> None:
     key = runtime.artifact_key(PLAIN)
     assert re.fullmatch(r"[A-Za-z0-9._+-]{1,100}", key)
     assert runtime.version in key
-    assert key == runtime.artifact_key(Limits(memory=2**20, wall_time=1000))
+    assert key == runtime.artifact_key(Terms(Limits(memory=2**20, wall_time=1000)))
     assert key != runtime.artifact_key(FUELED)
 
 

@@ -6,7 +6,7 @@ import pytest
 from runtime_wasmtime.conftest import Run
 from runtime_wasmtime.guests import command, wat
 
-from plasm.contracts import Runtime
+from plasm.contracts import Runtime, Terms
 from plasm.errors import InvalidModule, UnsupportedImport
 from plasm.model import Limits, Outcome
 
@@ -15,7 +15,7 @@ VALID = command()
 
 def refusal(runtime: Runtime, module: bytes) -> InvalidModule:
     with pytest.raises(InvalidModule) as caught:
-        runtime.compile(module, Limits())
+        runtime.compile(module, Terms(Limits()))
     assert caught.value.hint
     return caught.value
 

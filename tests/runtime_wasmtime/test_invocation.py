@@ -8,7 +8,7 @@ import pytest
 from runtime_wasmtime.conftest import Run
 from runtime_wasmtime.guests import STDERR, STDOUT, Guest, Word, command, wat
 
-from plasm.contracts import Call, Runtime
+from plasm.contracts import Call, Runtime, Terms
 from plasm.errors import PluginError
 from plasm.model import Invocation, Limits, Outcome
 from plasm_runtime_wasmtime.execution import PROGRAM_NAME
@@ -73,9 +73,9 @@ def test_output_before_a_trap_is_kept(run: Run) -> None:
 def test_the_descriptors_stay_the_callers(runtime: Runtime) -> None:
     stdout, write_stdout = os.pipe()
     stderr, write_stderr = os.pipe()
-    compiled = runtime.compile(Guest().write("out").write("err", STDERR).wasm(), Limits())
+    compiled = runtime.compile(Guest().write("out").write("err", STDERR).wasm(), Terms(Limits()))
     for _ in range(2):
-        runtime.execute(compiled, Call(Invocation(), write_stdout, write_stderr), Limits())
+        runtime.execute(compiled, Call(Invocation(), write_stdout, write_stderr), Terms(Limits()))
     os.close(write_stdout)
     os.close(write_stderr)
     assert (os.read(stdout, 100), os.read(stderr, 100)) == (b"outout", b"errerr")
@@ -115,15 +115,15 @@ def test_stdin_that_the_job_leaves_is_not_waited_for(run: Run) -> None:
 
 
 def test_an_output_that_is_not_open_is_named(runtime: Runtime) -> None:
-    compiled = runtime.compile(command(), Limits())
+    compiled = runtime.compile(command(), Terms(Limits()))
     with pytest.raises(PluginError, match=r"stdout \(descriptor 9999\)"):
-        runtime.execute(compiled, Call(Invocation(), 9999, 9999), Limits())
+        runtime.execute(compiled, Call(Invocation(), 9999, 9999), Terms(Limits()))
 
 
 def test_an_output_that_nobody_reads_any_more_gives_the_job_an_error(runtime: Runtime) -> None:
     read_end, write_end = os.pipe()
-    compiled = runtime.compile(Guest().write("x").wasm(), Limits())
+    compiled = runtime.compile(Guest().write("x").wasm(), Terms(Limits()))
     os.close(read_end)
-    execution = runtime.execute(compiled, Call(Invocation(), write_end, write_end), Limits())
+    execution = runtime.execute(compiled, Call(Invocation(), write_end, write_end), Terms(Limits()))
     os.close(write_end)
     assert execution.outcome.exit_code not in {0, None}

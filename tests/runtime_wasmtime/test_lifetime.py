@@ -12,7 +12,7 @@ from runtime_wasmtime.conftest import Run
 from runtime_wasmtime.guests import Guest, command, wat
 
 import plasm_runtime_wasmtime as plugin
-from plasm.contracts import Call, Runtime
+from plasm.contracts import Call, Runtime, Terms
 from plasm.model import Invocation, Limits, Outcome
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -33,12 +33,12 @@ def test_naming_the_plugin_does_not_import_the_engine() -> None:
 
 def test_a_thousand_jobs_leave_nothing_behind(runtime: Runtime) -> None:
     touching = Guest().then("(memory.fill (i32.const 0) (i32.const 1) (i32.const 65536))").wasm()
-    compiled = runtime.compile(touching, Limits())
+    compiled = runtime.compile(touching, Terms(Limits()))
     call = Call(Invocation(("some", "arguments"), {"A": "B"}), 1, 2)
 
     def jobs(count: int) -> None:
         for _ in range(count):
-            assert runtime.execute(compiled, call, Limits()).outcome == Outcome.exited(0)
+            assert runtime.execute(compiled, call, Terms(Limits())).outcome == Outcome.exited(0)
 
     jobs(50)
     memory, descriptors, threads = resident(), open_descriptors(), threading.active_count()
@@ -70,9 +70,9 @@ def test_memory_is_fresh_for_every_job(run: Run, runtime: Runtime) -> None:
               (i32.store8 (i32.const 8) (i32.const 9))
               (call $exit (local.get $seen)))"""
         ),
-        Limits(),
+        Terms(Limits()),
     )
-    outcomes = {runtime.execute(compiled, Call(Invocation(), 1, 2), Limits()).outcome for _ in range(5)}
+    outcomes = {runtime.execute(compiled, Call(Invocation(), 1, 2), Terms(Limits())).outcome for _ in range(5)}
     assert outcomes == {Outcome.exited(5)}
 
 
@@ -86,13 +86,13 @@ def test_a_process_that_ran_jobs_ends_in_order() -> None:
     code = """
 import os, plasm_runtime_wasmtime as plugin
 import plasm_runtime_wasmtime as plugin
-from plasm.contracts import Call
+from plasm.contracts import Call, Terms
 from plasm.model import Invocation, Limits
 from runtime_wasmtime.guests import Guest
 runtime = plugin.plasm_runtime(None)
-compiled = runtime.compile(Guest().write("x").wasm(), Limits())
+compiled = runtime.compile(Guest().write("x").wasm(), Terms(Limits()))
 for _ in range(20):
-    runtime.execute(compiled, Call(Invocation(), 1, 2), Limits())
+    runtime.execute(compiled, Call(Invocation(), 1, 2), Terms(Limits()))
 """
     path = os.pathsep.join([*sys.path, str(Path(__file__).parent.parent)])
     for _ in range(3):

@@ -87,6 +87,19 @@ class LimitNotEnforceable(PlasmError):
     exit_status = ExitStatus.REFUSED
 
 
+class FeatureNotProvided(PlasmError):
+    """A job that needs what the chosen runtime cannot give it."""
+
+    code = "feature-not-provided"
+    exit_status = ExitStatus.REFUSED
+
+
+class QueueFull(PlasmError):
+    """As many jobs are waiting as may wait."""
+
+    code = "queue-full"
+
+
 class JobRefused(PlasmError):
     """A job that is not to be run here."""
 

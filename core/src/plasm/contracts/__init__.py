@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plasm.contracts.runtime import Execution as Execution
     from plasm.contracts.runtime import Runtime as Runtime
     from plasm.contracts.runtime import Stream as Stream
+    from plasm.contracts.runtime import Terms as Terms
     from plasm.contracts.signing import Signer as Signer
     from plasm.contracts.transport import ByteStream as ByteStream
     from plasm.contracts.transport import Connection as Connection
@@ -39,6 +40,7 @@ __getattr__, __dir__ = lazily(
         "Execution": "plasm.contracts.runtime",
         "Runtime": "plasm.contracts.runtime",
         "Stream": "plasm.contracts.runtime",
+        "Terms": "plasm.contracts.runtime",
         "Signer": "plasm.contracts.signing",
         "ByteStream": "plasm.contracts.transport",
         "Connection": "plasm.contracts.transport",

@@ -15,16 +15,15 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from plasm.config import Config
-from plasm.contracts.runtime import Call, CompiledModule, Execution, Runtime
-from plasm.errors import InvalidModule, LimitNotEnforceable, PlasmError
+from plasm.contracts.runtime import Call, CompiledModule, Execution, Runtime, Terms
+from plasm.errors import FeatureNotProvided, InvalidModule, LimitNotEnforceable, PlasmError
 from plasm.execution import frames
 from plasm.execution.spawn import READ_FD, STDERR_FD, STDOUT_FD, WRITE_FD
-from plasm.model import Invocation, LimitKind, Limits, Mount, Preopen, Sha256
+from plasm.model import Determinism, Feature, Invocation, LimitKind, Limits, Mount, Preopen, Sha256
 from plasm.plugins import PluginHost
 
 INTERRUPT: Final = signal.SIGUSR1
 MAX_MODULES_IN_MEMORY: Final = 32
-_KEPT_BY_EXECUTOR: Final = frozenset({LimitKind.WALL_TIME, LimitKind.OUTPUT})
 
 
 def main() -> NoReturn:
@@ -105,30 +104,30 @@ class Modules:
         self._channel = channel
         self._compiled: OrderedDict[tuple[Sha256, str], CompiledModule] = OrderedDict()
 
-    def recall(self, digest: Sha256, limits: Limits) -> CompiledModule | None:
-        """The module called ``digest`` as compiled for ``limits``, if it is in memory."""
-        return self._compiled.get((digest, self._runtime.artifact_key(limits)))
+    def recall(self, digest: Sha256, terms: Terms) -> CompiledModule | None:
+        """The module called ``digest`` as compiled for ``terms``, if it is in memory."""
+        return self._compiled.get((digest, self._runtime.artifact_key(terms)))
 
-    def prepare(self, digest: Sha256, limits: Limits) -> CompiledModule:
+    def prepare(self, digest: Sha256, terms: Terms) -> CompiledModule:
         """The same from the executor, in memory from now on."""
-        key = self._runtime.artifact_key(limits)
+        key = self._runtime.artifact_key(terms)
         self._channel.send(frames.PREPARING, key.encode())
-        compiled = self._received(limits)
+        compiled = self._received(terms)
         self._compiled[digest, key] = compiled
         if len(self._compiled) > MAX_MODULES_IN_MEMORY:
             self._compiled.popitem(last=False)
         return compiled
 
-    def _received(self, limits: Limits) -> CompiledModule:
+    def _received(self, terms: Terms) -> CompiledModule:
         tag, data = self._channel.receive()
         if tag == frames.ARTIFACT:
             try:
-                return self._runtime.load(data, limits)
+                return self._runtime.load(data, terms)
             except InvalidModule:
                 self._channel.send(frames.MODULE_WANTED)
                 tag, data = self._channel.receive()
         assert tag == frames.MODULE
-        compiled = self._runtime.compile(data, limits)
+        compiled = self._runtime.compile(data, terms)
         artifact = self._runtime.dump(compiled)
         for start in range(0, len(artifact), frames.MAX_PAYLOAD_BYTES):
             self._channel.send(frames.COMPILED, artifact[start : start + frames.MAX_PAYLOAD_BYTES])
@@ -169,21 +168,21 @@ class StdinFeed:
 def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Channel) -> None:
     feed: StdinFeed | None = None
     try:
-        limits = Limits(**job["limits"])
-        _check_enforceable(runtime, limits)
-        compiled = modules.recall(job["module"], limits)
+        terms = Terms(Limits(**job["limits"]), job["determinism"] and Determinism(*job["determinism"]))
+        preopens = tuple(Preopen(host, Mount(guest, read_only)) for host, guest, read_only in job["preopens"])
+        _check_feasible(runtime, terms, preopens)
+        compiled = modules.recall(job["module"], terms)
         if compiled is None:
-            compiled = modules.prepare(job["module"], limits)
+            compiled = modules.prepare(job["module"], terms)
             channel.send(frames.RUNNING)
         elif job["stdin"]:
             channel.send(frames.RUNNING)
         if job["stdin"]:
             feed = StdinFeed(channel)
-        preopens = tuple(Preopen(host, Mount(guest, read_only)) for host, guest, read_only in job["preopens"])
         invocation = Invocation(job["args"], job["env"], [preopen.mount for preopen in preopens])
         call = Call(invocation, STDOUT_FD, STDERR_FD, feed.descriptor if feed else None, preopens)
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()
-        execution = runtime.execute(compiled, call, limits)
+        execution = runtime.execute(compiled, call, terms)
         cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
         channel.send(frames.RESULT, _result(execution, wall // 1000, cpu // 1000))
     except PlasmError as error:
@@ -193,12 +192,23 @@ def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Ch
             feed.close()
 
 
-def _check_enforceable(runtime: Runtime, limits: Limits) -> None:
-    asked = set(LimitKind) - ({LimitKind.FUEL} if limits.fuel is None else set())
-    for kind in sorted(asked - runtime.enforces - _KEPT_BY_EXECUTOR):
-        raise LimitNotEnforceable(
-            f"the runtime {runtime.name!r} cannot enforce the limit {kind}", hint="choose another with --runtime"
-        )
+def _check_feasible(runtime: Runtime, terms: Terms, preopens: tuple[Preopen, ...]) -> None:
+    advice = "choose another with --runtime"
+    if terms.limits.fuel is not None and LimitKind.FUEL not in runtime.enforces:
+        raise LimitNotEnforceable(f"the runtime {runtime.name!r} cannot enforce the limit fuel", hint=advice)
+    for feature in sorted(_needs(terms, preopens) - runtime.provides):
+        raise FeatureNotProvided(f"the runtime {runtime.name!r} does not provide {feature}", hint=advice)
+
+
+def _needs(terms: Terms, preopens: tuple[Preopen, ...]) -> set[Feature]:
+    needs = set()
+    if terms.determinism is not None:
+        needs.add(Feature.DETERMINISM)
+    if preopens:
+        needs.add(Feature.FOLDERS)
+    if not all(preopen.mount.read_only for preopen in preopens):
+        needs.add(Feature.WRITABLE_FOLDERS)
+    return needs
 
 
 def _result(execution: Execution, wall_time_us: int, cpu_time_us: int) -> bytes:

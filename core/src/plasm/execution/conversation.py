@@ -291,7 +291,7 @@ def _parse(payload: bytes) -> dict[str, Any]:
 
 def _order(job: Job, stdin: bool) -> dict[str, Any]:
     """The job as the worker wants it, in the types that marshal knows."""
-    manifest, limits = job.manifest, job.manifest.limits
+    manifest, limits, determinism = job.manifest, job.manifest.limits, job.manifest.determinism
     return {
         "module": job.module.digest,
         "args": manifest.invocation.args,
@@ -301,7 +301,10 @@ def _order(job: Job, stdin: bool) -> dict[str, Any]:
             "memory": limits.memory,
             "fuel": limits.fuel,
             "wall_time": limits.wall_time,
+            "cpu_time": limits.cpu_time,
             "output": limits.output,
+            "files": limits.files,
         },
+        "determinism": determinism and (determinism.clock, determinism.seed),
         "stdin": stdin,
     }

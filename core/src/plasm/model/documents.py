@@ -6,7 +6,8 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args
 
 import attrs
 from cattrs import (
@@ -101,8 +102,10 @@ def _strictly(kind: type[_T]) -> Callable[[Any, Any], _T]:
     return structure
 
 
-def _quantity(parse: Callable[[str], int]) -> Callable[[Any, Any], int]:
-    def structure(value: Any, kind: Any) -> int:
+def _quantity(parse: Callable[[str], int]) -> Callable[[Any, Any], int | None]:
+    def structure(value: Any, kind: Any) -> int | None:
+        if value is None and NoneType in get_args(kind):
+            return None
         return parse(value) if isinstance(value, str) else _strictly(int)(value, kind)
 
     return structure

@@ -11,6 +11,7 @@ import json
 from attrs import evolve, field, frozen
 
 from plasm.errors import InvalidInput
+from plasm.model.determinism import Determinism
 from plasm.model.digest import Sha256, is_sha256, sha256_hex
 from plasm.model.invocation import Invocation, Preopen
 from plasm.model.limits import Limits
@@ -21,7 +22,8 @@ class Manifest:
     """One job: which module, how it is called, what it may use.
 
     Raises:
-        InvalidInput: a module digest that is none.
+        InvalidInput: a module digest that is none; a deterministic job with mounts, whose content is not fixed; a
+            clock or a seed for a job that is not deterministic.
     """
 
     module: Sha256 = field(metadata={"doc": "SHA-256 of the module's bytes, 64 hex digits."})
@@ -30,10 +32,24 @@ class Manifest:
     runtime: str | None = field(
         default=None, metadata={"doc": "The runtime that the job needs, by its plugin's name; null takes any."}
     )
+    deterministic: bool = field(
+        default=False, metadata={"doc": "Whether the job gets a clock and random numbers that are always the same."}
+    )
+    clock: int = field(default=0, metadata={"doc": "What that clock starts from, in seconds since the Unix epoch."})
+    seed: int = field(default=0, metadata={"doc": "What those random numbers grow from."})
 
     def __attrs_post_init__(self) -> None:
         if not is_sha256(self.module):
             raise InvalidInput(f"{self.module!r} is not a SHA-256 digest", hint="64 lower-case hex digits")
+        if self.deterministic and self.invocation.mounts:
+            raise InvalidInput("a deterministic job cannot have mounts", hint="pass its input on stdin")
+        if Determinism(self.clock, self.seed) != Determinism() and not self.deterministic:
+            raise InvalidInput("clock and seed are for deterministic jobs", hint="add deterministic = true")
+
+    @property
+    def determinism(self) -> Determinism | None:
+        """Clock and random numbers of a deterministic job."""
+        return Determinism(self.clock, self.seed) if self.deterministic else None
 
     def digest(self) -> Sha256:
         """SHA-256 of :func:`canonical`."""
@@ -76,8 +92,13 @@ def canonical(manifest: Manifest) -> bytes:
             "memory": limits.memory,
             "fuel": limits.fuel,
             "wall_time": limits.wall_time,
+            "cpu_time": limits.cpu_time,
             "output": limits.output,
+            "files": limits.files,
         },
         "runtime": manifest.runtime,
+        "deterministic": manifest.deterministic,
+        "clock": manifest.clock,
+        "seed": manifest.seed,
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -19,7 +19,9 @@ class OutcomeKind(StrEnum):
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
     OUT_OF_FUEL = "out-of-fuel"
+    OUT_OF_CPU_TIME = "out-of-cpu-time"
     OUTPUT_LIMIT = "output-limit"
+    FILE_LIMIT = "file-limit"
     CANCELLED = "cancelled"
     CRASHED = "crashed"
 
@@ -87,7 +89,9 @@ _EXIT_STATUS = {
     OutcomeKind.TIMED_OUT: ExitStatus.TIMED_OUT,
     OutcomeKind.OUT_OF_MEMORY: ExitStatus.REFUSED,
     OutcomeKind.OUT_OF_FUEL: ExitStatus.REFUSED,
+    OutcomeKind.OUT_OF_CPU_TIME: ExitStatus.REFUSED,
     OutcomeKind.OUTPUT_LIMIT: ExitStatus.REFUSED,
+    OutcomeKind.FILE_LIMIT: ExitStatus.REFUSED,
     OutcomeKind.CANCELLED: ExitStatus.INTERRUPTED,
     OutcomeKind.CRASHED: ExitStatus.FAILED,
 }
@@ -96,7 +100,9 @@ _SENTENCE = {
     OutcomeKind.TIMED_OUT: "timed out",
     OutcomeKind.OUT_OF_MEMORY: "ran out of memory",
     OutcomeKind.OUT_OF_FUEL: "ran out of fuel",
+    OutcomeKind.OUT_OF_CPU_TIME: "ran out of processor time",
     OutcomeKind.OUTPUT_LIMIT: "wrote more than its output limit",
+    OutcomeKind.FILE_LIMIT: "wrote more to files than its limit",
 }
 
 
@@ -106,5 +112,11 @@ class Usage:
 
     wall_time_us: int = field(metadata={"doc": "Elapsed time in microseconds."})
     cpu_time_us: int | None = field(default=None, metadata={"doc": "Processor time in microseconds."})
-    peak_memory: int | None = field(default=None, metadata={"doc": "Linear memory at its largest, in bytes."})
+    peak_memory: int | None = field(
+        default=None,
+        metadata={
+            "doc": "Bytes of linear memory at its largest; where the runtime does not count them, what the worker's "
+            "memory grew by."
+        },
+    )
     fuel: int | None = field(default=None, metadata={"doc": "Fuel used, where a fuel limit was set."})

@@ -12,7 +12,14 @@ from typing import Any
 import attrs
 
 from plasm.model import Limits, Outcome, OutcomeKind, TrapKind, Usage
-from plasm.model.limits import MAX_FUEL, MAX_MEMORY_BYTES, MAX_OUTPUT_BYTES, MAX_WALL_TIME_MS, WASM_PAGE_BYTES
+from plasm.model.limits import (
+    MAX_FILE_BYTES,
+    MAX_FUEL,
+    MAX_MEMORY_BYTES,
+    MAX_OUTPUT_BYTES,
+    MAX_TIME_MS,
+    WASM_PAGE_BYTES,
+)
 from plasm.receipts._strict_json import MAX_COUNT, MAX_TEXT_LENGTH
 from plasm.receipts.statement import PREDICATE_TYPE, STATEMENT_TYPE, STREAMS, Receipt
 
@@ -67,8 +74,10 @@ def _predicate() -> Schema:
         limits=_object(
             memory=_documented(_count(WASM_PAGE_BYTES, MAX_MEMORY_BYTES), Limits, "memory"),
             fuel_=_documented(_count(1, MAX_FUEL), Limits, "fuel"),
-            wallTimeMs=_documented(_count(1, MAX_WALL_TIME_MS), Limits, "wall_time"),
+            wallTimeMs=_documented(_count(1, MAX_TIME_MS), Limits, "wall_time"),
+            cpuTimeMs_=_documented(_count(1, MAX_TIME_MS), Limits, "cpu_time"),
             output=_documented(_count(0, MAX_OUTPUT_BYTES), Limits, "output"),
+            files=_documented(_count(0, MAX_FILE_BYTES), Limits, "files"),
         ),
         runtime=_object(
             name=_documented(_TEXT, Receipt, "runtime_name"), version=_documented(_TEXT, Receipt, "runtime_version")

@@ -8,7 +8,7 @@
                    "stdin": {"digest": {"sha256"}, "size"},
                    "outcome": {"kind", "exitCode"?, "trap"?},
                    "usage": {"wallTimeUs", "cpuTimeUs"?, "peakMemory"?, "fuel"?},
-                   "limits": {"memory", "fuel"?, "wallTimeMs", "output"},
+                   "limits": {"memory", "fuel"?, "wallTimeMs", "cpuTimeMs"?, "output", "files"},
                    "runtime": {"name", "version"},
                    "platform": {"arch"},
                    "node": {"peerId"},
@@ -96,7 +96,9 @@ def as_document(receipt: Receipt) -> dict[str, Any]:
                 memory=receipt.limits.memory,
                 fuel=receipt.limits.fuel,
                 wallTimeMs=receipt.limits.wall_time,
+                cpuTimeMs=receipt.limits.cpu_time,
                 output=receipt.limits.output,
+                files=receipt.limits.files,
             ),
             "runtime": {"name": receipt.runtime_name, "version": receipt.runtime_version},
             "platform": {"arch": receipt.arch},
@@ -212,7 +214,9 @@ def _read_limits(fields: Fields) -> Limits:
             memory=fields.take("memory", count),
             fuel=fields.take_if_present("fuel", count),
             wall_time=fields.take("wallTimeMs", count),
+            cpu_time=fields.take_if_present("cpuTimeMs", count),
             output=fields.take("output", count),
+            files=fields.take("files", count),
         )
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from wasmtime import Engine, InstancePre, Store, Trap, WasiConfig, WasmtimeError
 
-from plasm.contracts.runtime import Call, Execution
+from plasm.contracts.runtime import Call, Execution, Terms
 from plasm.errors import PluginError, UnreadableInput
-from plasm.model import Limits, Outcome
+from plasm.model import Outcome
 from plasm_runtime_wasmtime import capi
 from plasm_runtime_wasmtime.engine import bound
 from plasm_runtime_wasmtime.outcome import of_failure
@@ -21,12 +21,13 @@ PROGRAM_NAME = "job.wasm"
 """A guest's ``argv[0]``: the same on every machine, whatever the module's file was called."""
 
 
-def run(engine: Engine, wasi: Wasi, prepared: InstancePre, call: Call, limits: Limits) -> Execution:
+def run(engine: Engine, wasi: Wasi, prepared: InstancePre, call: Call, terms: Terms) -> Execution:
     """Instantiate and start; nothing of the guest is left afterwards but its output.
 
     Raises:
         UnreadableInput: a folder that cannot be opened.
     """
+    limits = terms.limits
     wasi.exit_code = None
     with Store(engine) as store, WasiConfig() as config:
         bound(store, limits.memory)

@@ -9,9 +9,9 @@ from pathlib import Path
 import wasmtime
 from wasmtime import InstancePre, Module, WasmtimeError
 
-from plasm.contracts.runtime import Call, CompiledModule, Execution
+from plasm.contracts.runtime import Call, CompiledModule, Execution, Terms
 from plasm.errors import InvalidModule
-from plasm.model import LimitKind, Limits
+from plasm.model import Feature, LimitKind
 from plasm_runtime_wasmtime.engine import REVISION, make_engine
 from plasm_runtime_wasmtime.execution import run
 from plasm_runtime_wasmtime.wasi import Wasi
@@ -39,6 +39,7 @@ class WasmtimeRuntime:
 
     name = "wasmtime"
     enforces = frozenset({LimitKind.MEMORY, LimitKind.FUEL})
+    provides = frozenset(Feature)
 
     def __init__(self) -> None:
         self._hosts: dict[bool, Host] = {}
@@ -54,18 +55,18 @@ class WasmtimeRuntime:
             return installed.name.removeprefix("wasmtime-").removesuffix(".dist-info")
         return "unknown"
 
-    def artifact_key(self, limits: Limits) -> str:
+    def artifact_key(self, terms: Terms) -> str:
         """Processor features are missing from it: artifacts carry them, and the engine refuses to load those that
         this processor lacks."""
         system = os.uname()
-        kind = "plain" if limits.fuel is None else "fuel"
+        kind = "plain" if terms.limits.fuel is None else "fuel"
         return f"wasmtime-{self.version}-{system.sysname}-{system.machine}-r{REVISION}-{kind}".lower()
 
-    def compile(self, module: bytes, limits: Limits) -> CompiledModule:
+    def compile(self, module: bytes, terms: Terms) -> CompiledModule:
         """See the contract."""
         from plasm_runtime_wasmtime.compiling import compile_command
 
-        host = self._host(limits)
+        host = self._host(terms)
         return Compiled(host, *compile_command(module, host.engine, host.wasi.linker))
 
     def dump(self, compiled: CompiledModule) -> bytes:
@@ -73,19 +74,19 @@ class WasmtimeRuntime:
         assert isinstance(compiled, Compiled)
         return bytes(compiled.module.serialize())
 
-    def load(self, artifact: bytes, limits: Limits) -> CompiledModule:
+    def load(self, artifact: bytes, terms: Terms) -> CompiledModule:
         """See the contract."""
-        host = self._host(limits)
+        host = self._host(terms)
         try:
             module = Module.deserialize(host.engine, artifact)
             return Compiled(host, module, host.wasi.linker.instantiate_pre(module))
         except WasmtimeError as error:
             raise InvalidModule(f"the compiled artifact cannot be used: {error}") from None
 
-    def execute(self, compiled: CompiledModule, call: Call, limits: Limits) -> Execution:
+    def execute(self, compiled: CompiledModule, call: Call, terms: Terms) -> Execution:
         """See the contract."""
         assert isinstance(compiled, Compiled)
-        return run(compiled.host.engine, compiled.host.wasi, compiled.prepared, call, limits)
+        return run(compiled.host.engine, compiled.host.wasi, compiled.prepared, call, terms)
 
     def interrupt(self) -> None:
         """See the contract.
@@ -95,8 +96,8 @@ class WasmtimeRuntime:
         for host in self._hosts.values():
             host.engine.increment_epoch()
 
-    def _host(self, limits: Limits) -> Host:
-        counts_fuel = limits.fuel is not None
+    def _host(self, terms: Terms) -> Host:
+        counts_fuel = terms.limits.fuel is not None
         if counts_fuel not in self._hosts:
             self._hosts[counts_fuel] = Host(counts_fuel=counts_fuel)
         return self._hosts[counts_fuel]
