@@ -13,7 +13,7 @@ import pytest
 
 import plasm_runtime_wasmtime as plugin
 from plasm.contracts import Call, Execution, Runtime, Terms
-from plasm.model import Invocation, Limits, Mount, Outcome, Preopen
+from plasm.model import Determinism, Invocation, Limits, Mount, Outcome, Preopen
 
 
 class Finished(NamedTuple):
@@ -47,10 +47,11 @@ def run(runtime: Runtime) -> Run:
         stdin: bytes | int | None = None,
         folders: Sequence[Preopen] = (),
         on_output: Callable[[bytes], Any] | None = None,
+        determinism: Determinism | None = None,
         **limits: int,
     ) -> Finished:
-        bounds = Terms(Limits(**limits))
-        compiled = runtime.compile(module, bounds)
+        terms = Terms(Limits(**limits), determinism)
+        compiled = runtime.compile(module, terms)
         with ExitStack() as stack:
             stdout, stderr = Reader(on_output), Reader(on_output)
             if isinstance(stdin, bytes):
@@ -63,7 +64,7 @@ def run(runtime: Runtime) -> Run:
                 tuple(folders),
             )
             try:
-                execution = runtime.execute(compiled, call, bounds)
+                execution = runtime.execute(compiled, call, terms)
             finally:
                 stdout.close()
                 stderr.close()

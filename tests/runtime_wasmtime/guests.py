@@ -9,9 +9,12 @@ import wasmtime
 PARAMETERS = {
     "args_get": "i32 i32",
     "args_sizes_get": "i32 i32",
+    "clock_res_get": "i32 i32",
+    "clock_time_get": "i32 i64 i32",
     "environ_get": "i32 i32",
     "environ_sizes_get": "i32 i32",
     "fd_close": "i32",
+    "fd_filestat_get": "i32 i32",
     "fd_filestat_set_size": "i32 i64",
     "fd_filestat_set_times": "i32 i64 i64 i32",
     "fd_read": "i32 i32 i32 i32",
@@ -26,6 +29,7 @@ PARAMETERS = {
     "path_symlink": "i32 i32 i32 i32 i32",
     "path_unlink_file": "i32 i32 i32",
     "poll_oneoff": "i32 i32 i32 i32",
+    "random_get": "i32 i32",
 }
 STDIN, STDOUT, STDERR, FIRST_FOLDER, SECOND_FOLDER = range(5)
 CREATE, TRUNCATE = 1, 8
@@ -58,14 +62,18 @@ class Guest:
 
     def call(self, function: str, *arguments: int | str | Word) -> Self:
         """Call a WASI function; text stands for its address and length."""
+        return self.attempt(function, *arguments).then(
+            "(if (local.get $error) (then (call $proc_exit (local.get $error))))"
+        )
+
+    def attempt(self, function: str, *arguments: int | str | Word) -> Self:
+        """Call a WASI function and go on whatever it returns."""
         self._imports[function] = None
         values = " ".join(
             f"({kind}.load (i32.const {value.address}))" if isinstance(value, Word) else f"({kind}.const {value})"
             for kind, value in zip(PARAMETERS[function].split(), self._spread(arguments), strict=True)
         )
-        return self.then(f"(local.set $error (call ${function} {values}))").then(
-            "(if (local.get $error) (then (call $proc_exit (local.get $error))))"
-        )
+        return self.then(f"(local.set $error (call ${function} {values}))")
 
     def then(self, text: str) -> Self:
         """Do what ``text`` says."""
@@ -82,6 +90,11 @@ class Guest:
         """Write ``length`` bytes from ``address``."""
         vector = self.put(address.to_bytes(4, "little") + bytes(4))
         self.then(f"(i32.store (i32.const {vector + 4}) (i32.load (i32.const {length.address})))")
+        return self.call("fd_write", STDOUT, vector, 1, _SCRATCH)
+
+    def show(self, address: int, length: int) -> Self:
+        """Write so many bytes from ``address``."""
+        vector = self.put(address.to_bytes(4, "little") + length.to_bytes(4, "little"))
         return self.call("fd_write", STDOUT, vector, 1, _SCRATCH)
 
     def read(self, descriptor: int | Word = STDIN, most: int = 1024) -> Self:

@@ -7,7 +7,7 @@ and it reports a callback's error through a global variable.  Nothing else in th
 from __future__ import annotations
 
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, POINTER, byref, c_void_p, cast
+from ctypes import CFUNCTYPE, POINTER, addressof, byref, c_void_p, cast
 from typing import Any
 
 from wasmtime import FuncType, InstancePre, Linker, Store, Trap, ValType, WasmtimeError
@@ -15,7 +15,8 @@ from wasmtime import _ffi as ffi
 
 Pointer = Any
 Extern = Any
-Callback = Callable[[Any, Any, Any, int], int | None]
+Callback = Callable[[Any, Any, Any, int], int]
+NO_TRAP = 0
 
 _WASI = b"wasi_snapshot_preview1"
 _NO_FINALIZER = CFUNCTYPE(None, c_void_p)()
@@ -26,13 +27,15 @@ def context(store: Store) -> Pointer:
     return ffi.wasmtime_store_context(store.ptr())
 
 
-def define_wasi_function(linker: Linker, name: str, parameters: int, callback: Callback) -> object:
-    """Put ``callback`` in the place of the WASI function ``name`` of so many i32 and no result.
+def define_wasi_function(
+    linker: Linker, name: str, parameters: list[ValType], results: list[ValType], callback: Callback
+) -> object:
+    """Put ``callback`` in the place of the WASI function ``name``.
 
-    The callback gets raw values and returns a trap, or ``None``.  Keep the returned object as long as the linker
-    lives.
+    The callback finds raw arguments in its values, leaves a result in the first of them, and returns a trap or
+    :data:`NO_TRAP`.  It must not raise.  Keep the returned object as long as the linker lives.
     """
-    kind = FuncType([ValType.i32()] * parameters, [])
+    kind = FuncType(parameters, results)
     function = ffi.wasmtime_func_unchecked_callback_t(callback)
     field = name.encode()
     _check(
@@ -43,9 +46,23 @@ def define_wasi_function(linker: Linker, name: str, parameters: int, callback: C
     return function
 
 
-def trap(cause: Trap) -> int | None:
+def trap(cause: Trap) -> int:
     """What a callback returns to end the guest with ``cause``, which is used up."""
-    return cast(cause._consume(), c_void_p).value  # noqa: SLF001 - the callee takes the pointer over
+    return cast(cause._consume(), c_void_p).value or NO_TRAP  # noqa: SLF001 - the callee takes the pointer over
+
+
+def caller_memory(caller: Pointer) -> tuple[int, int]:
+    """Where the memory of the guest that calls begins, and its size; valid until the callback returns.
+
+    The size is 0 for a guest that exports no memory as ``memory``.
+    """
+    item = ffi.wasmtime_extern_t()
+    found = ffi.wasmtime_caller_export_get(caller, b"memory", 6, byref(item))
+    context = ffi.wasmtime_caller_context(caller)
+    size = memory_size(context, item if found else None)
+    if not size:
+        return 0, 0
+    return addressof(ffi.wasmtime_memory_data(context, byref(item.of.memory)).contents), size
 
 
 def instantiate(context: Pointer, prepared: InstancePre) -> Pointer:

@@ -8,7 +8,11 @@ make two machines disagree.
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 from wasmtime import Config, Engine, Store
+
+from plasm.contracts.runtime import Terms
 
 REVISION = 1
 """To be raised with every change in :func:`make_engine` that changes the code it generates."""
@@ -33,11 +37,28 @@ _REFUSED = (
 )
 
 
-def make_engine(*, counts_fuel: bool) -> Engine:
+class Flavour(NamedTuple):
+    """How code is compiled.  Both cost speed, so a job gets only what its terms call for."""
+
+    counts_fuel: bool
+    deterministic: bool
+
+    @classmethod
+    def of(cls, terms: Terms) -> Self:
+        """What a job on these terms needs."""
+        return cls(terms.limits.fuel is not None, terms.determinism is not None)
+
+    def __str__(self) -> str:
+        return ("fuel" if self.counts_fuel else "plain") + ("-deterministic" if self.deterministic else "")
+
+
+def make_engine(flavour: Flavour) -> Engine:
     """An engine whose guests can be interrupted by its epoch, and by running out of fuel if that is counted."""
     config = Config()
     config.epoch_interruption = True
-    config.consume_fuel = counts_fuel
+    config.consume_fuel = flavour.counts_fuel
+    # Which of its many NaNs an operation gives differs from processor to processor.
+    config.cranelift_nan_canonicalization = flavour.deterministic
     config.wasm_threads = False
     config.shared_memory = False
     config.wasm_memory64 = False

@@ -28,7 +28,7 @@ def run(engine: Engine, wasi: Wasi, prepared: InstancePre, call: Call, terms: Te
         UnreadableInput: a folder that cannot be opened.
     """
     limits = terms.limits
-    wasi.exit_code = None
+    wasi.begin(terms)
     with Store(engine) as store, WasiConfig() as config:
         bound(store, limits.memory)
         if limits.fuel is not None:

@@ -12,17 +12,22 @@ from wasmtime import InstancePre, Module, WasmtimeError
 from plasm.contracts.runtime import Call, CompiledModule, Execution, Terms
 from plasm.errors import InvalidModule
 from plasm.model import Feature, LimitKind
-from plasm_runtime_wasmtime.engine import REVISION, make_engine
+from plasm_runtime_wasmtime.engine import REVISION, Flavour, make_engine
 from plasm_runtime_wasmtime.execution import run
 from plasm_runtime_wasmtime.wasi import Wasi
 
 
 class Host:
-    """An engine and what its guests import.  There are two: counting fuel slows all code down by a twentieth."""
+    """An engine and what its guests import, for one flavour of code."""
 
-    def __init__(self, *, counts_fuel: bool) -> None:
-        self.engine = make_engine(counts_fuel=counts_fuel)
-        self.wasi = Wasi(self.engine)
+    def __init__(self, flavour: Flavour) -> None:
+        self.engine = make_engine(flavour)
+        if flavour.deterministic:
+            from plasm_runtime_wasmtime.deterministic import DeterministicWasi
+
+            self.wasi: Wasi = DeterministicWasi(self.engine)
+        else:
+            self.wasi = Wasi(self.engine)
 
 
 class Compiled:
@@ -42,7 +47,7 @@ class WasmtimeRuntime:
     provides = frozenset(Feature)
 
     def __init__(self) -> None:
-        self._hosts: dict[bool, Host] = {}
+        self._hosts: dict[Flavour, Host] = {}
 
     @cached_property
     def version(self) -> str:
@@ -59,8 +64,8 @@ class WasmtimeRuntime:
         """Processor features are missing from it: artifacts carry them, and the engine refuses to load those that
         this processor lacks."""
         system = os.uname()
-        kind = "plain" if terms.limits.fuel is None else "fuel"
-        return f"wasmtime-{self.version}-{system.sysname}-{system.machine}-r{REVISION}-{kind}".lower()
+        flavour = Flavour.of(terms)
+        return f"wasmtime-{self.version}-{system.sysname}-{system.machine}-r{REVISION}-{flavour}".lower()
 
     def compile(self, module: bytes, terms: Terms) -> CompiledModule:
         """See the contract."""
@@ -97,7 +102,7 @@ class WasmtimeRuntime:
             host.engine.increment_epoch()
 
     def _host(self, terms: Terms) -> Host:
-        counts_fuel = terms.limits.fuel is not None
-        if counts_fuel not in self._hosts:
-            self._hosts[counts_fuel] = Host(counts_fuel=counts_fuel)
-        return self._hosts[counts_fuel]
+        flavour = Flavour.of(terms)
+        if flavour not in self._hosts:
+            self._hosts[flavour] = Host(flavour)
+        return self._hosts[flavour]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wasmtime import Engine, Linker, Trap
+from wasmtime import Engine, Linker, Trap, ValType
 
+from plasm.contracts.runtime import Terms
 from plasm_runtime_wasmtime import capi
 
 
@@ -20,8 +21,12 @@ class Wasi:
         self.linker = Linker(engine)
         self.linker.define_wasi()
         self.linker.allow_shadowing = True
-        self._kept = capi.define_wasi_function(self.linker, "proc_exit", 1, self._proc_exit)
+        self._kept = [capi.define_wasi_function(self.linker, "proc_exit", [ValType.i32()], [], self._proc_exit)]
 
-    def _proc_exit(self, _data: Any, _caller: Any, values: Any, _count: int) -> int | None:
+    def begin(self, terms: Terms) -> None:
+        """Forget the last guest; the next one runs on ``terms``."""
+        self.exit_code = None
+
+    def _proc_exit(self, _data: Any, _caller: Any, values: Any, _count: int) -> int:
         self.exit_code = values[0].i32 & 0xFFFF_FFFF
         return capi.trap(Trap("exit"))
