@@ -6,40 +6,17 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from execution.conftest import ENDLESS, LAX_RUNTIME, MakeJob, Start
 
 from jobs import EXIT, FLOOD, LOOP
-from plasm import Cancellation, Invocation, Job, Limits, Manifest, Outcome, OutcomeKind, read_module
-from plasm.artifacts.cache import ArtifactCache
+from plasm import Cancellation, Limits, Outcome, OutcomeKind
 from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule, LimitNotEnforceable, PluginNotFound, UnreadableInput
 from plasm.execution.executor import Executor
-from world import Wasm
-
-ENDLESS = Limits(output=2**40, wall_time=3_600_000)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Callable[[str], Executor]:
-    return lambda runtime: Executor(runtime, ArtifactCache(tmp_path / "artifacts"))
-
-
-@pytest.fixture
-def executor(start: Callable[[str], Executor]) -> Iterator[Executor]:
-    with start("wasmtime") as executor:
-        yield executor
-
-
-@pytest.fixture
-def job(wasm: Wasm) -> Callable[..., Job]:
-    def make(module: str | Path, *args: str, limits: Limits | None = None) -> Job:
-        loaded = read_module(module if isinstance(module, Path) else wasm(module))
-        return Job(Manifest(loaded.digest, Invocation(args), limits or Limits()), loaded)
-
-    return make
 
 
 class StoppingSink:
@@ -56,7 +33,7 @@ class StoppingSink:
         return self.taken < self._amount
 
 
-def test_output_is_delivered_and_hashed(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
+def test_output_is_delivered_and_hashed(executor: Executor, job: MakeJob, hello: Path) -> None:
     sink = CollectingSink()
     report = executor.run(job(hello, "abc"), sink)
     assert report.outcome == Outcome.exited(0)
@@ -67,7 +44,7 @@ def test_output_is_delivered_and_hashed(executor: Executor, job: Callable[..., J
     assert report.started_us <= report.finished_us
 
 
-def test_a_worker_serves_many_jobs(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
+def test_a_worker_serves_many_jobs(executor: Executor, job: MakeJob, hello: Path) -> None:
     pids = set()
     for number in range(50):
         sink = CollectingSink()
@@ -78,7 +55,7 @@ def test_a_worker_serves_many_jobs(executor: Executor, job: Callable[..., Job], 
     assert len(pids) == 1
 
 
-def test_stdin_of_ten_megabytes(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
+def test_stdin_of_ten_megabytes(executor: Executor, job: MakeJob, hello: Path) -> None:
     data = b"0123456789abcde\n" * (10 * 2**16)
     sink = CollectingSink()
     report = executor.run(job(hello), sink, stdin=data)
@@ -87,7 +64,7 @@ def test_stdin_of_ten_megabytes(executor: Executor, job: Callable[..., Job], hel
     assert report.stdin_size == len(data)
 
 
-def test_stdin_that_nobody_reads_is_hashed_whole(executor: Executor, job: Callable[..., Job]) -> None:
+def test_stdin_that_nobody_reads_is_hashed_whole(executor: Executor, job: MakeJob) -> None:
     data = bytes(5 * 2**20)
     for _ in range(3):
         report = executor.run(job(EXIT % 3), CollectingSink(), stdin=data)
@@ -95,7 +72,7 @@ def test_stdin_that_nobody_reads_is_hashed_whole(executor: Executor, job: Callab
         assert report.stdin == hashlib.sha256(data).hexdigest()
 
 
-def test_stdin_from_a_pipe_is_passed_on_as_it_comes(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
+def test_stdin_from_a_pipe_is_passed_on_as_it_comes(executor: Executor, job: MakeJob, hello: Path) -> None:
     read, write = os.pipe()
 
     class Conversation(CollectingSink):
@@ -115,7 +92,7 @@ def test_stdin_from_a_pipe_is_passed_on_as_it_comes(executor: Executor, job: Cal
     assert report.stdin == hashlib.sha256(b"first\nsecond\n").hexdigest()
 
 
-def test_a_pipe_that_stays_open_does_not_hold_up_the_end(executor: Executor, job: Callable[..., Job]) -> None:
+def test_a_pipe_that_stays_open_does_not_hold_up_the_end(executor: Executor, job: MakeJob) -> None:
     read, write = os.pipe()
     for _ in range(2):
         assert executor.run(job(EXIT % 5), CollectingSink(), stdin=read).outcome == Outcome.exited(5)
@@ -123,20 +100,20 @@ def test_a_pipe_that_stays_open_does_not_hold_up_the_end(executor: Executor, job
     os.close(write)
 
 
-def test_a_folder_is_no_stdin(executor: Executor, job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_folder_is_no_stdin(executor: Executor, job: MakeJob, tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(UnreadableInput):
         executor.run(job(EXIT % 0), CollectingSink(), stdin=descriptor)
     os.close(descriptor)
 
 
-def test_a_loop_ends_at_its_deadline(executor: Executor, job: Callable[..., Job]) -> None:
+def test_a_loop_ends_at_its_deadline(executor: Executor, job: MakeJob) -> None:
     report = executor.run(job(LOOP, limits=Limits(wall_time=50)), CollectingSink())
     assert report.outcome.kind is OutcomeKind.TIMED_OUT
     assert report.usage.wall_time_us >= 50_000
 
 
-def test_a_job_that_sleeps_ends_at_its_deadline(executor: Executor, job: Callable[..., Job]) -> None:
+def test_a_job_that_sleeps_ends_at_its_deadline(executor: Executor, job: MakeJob) -> None:
     sleeper = """
         (module
           (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
@@ -150,9 +127,7 @@ def test_a_job_that_sleeps_ends_at_its_deadline(executor: Executor, job: Callabl
     assert report.outcome.kind is OutcomeKind.TIMED_OUT
 
 
-def test_a_job_that_waits_for_stdin_ends_at_its_deadline(
-    executor: Executor, job: Callable[..., Job], hello: Path
-) -> None:
+def test_a_job_that_waits_for_stdin_ends_at_its_deadline(executor: Executor, job: MakeJob, hello: Path) -> None:
     read, write = os.pipe()
     report = executor.run(job(hello, limits=Limits(wall_time=50)), CollectingSink(), stdin=read)
     assert report.outcome.kind is OutcomeKind.TIMED_OUT
@@ -160,12 +135,12 @@ def test_a_job_that_waits_for_stdin_ends_at_its_deadline(
     os.close(write)
 
 
-def test_the_next_job_runs_after_one_that_timed_out(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
+def test_the_next_job_runs_after_one_that_timed_out(executor: Executor, job: MakeJob, hello: Path) -> None:
     executor.run(job(LOOP, limits=Limits(wall_time=50)), CollectingSink())
     assert executor.run(job(hello, "x"), CollectingSink()).outcome == Outcome.exited(0)
 
 
-def test_a_flood_stops_at_the_output_limit(executor: Executor, job: Callable[..., Job]) -> None:
+def test_a_flood_stops_at_the_output_limit(executor: Executor, job: MakeJob) -> None:
     sink = CollectingSink()
     report = executor.run(job(FLOOD, limits=Limits(output=100_000)), sink)
     assert report.outcome.kind is OutcomeKind.OUTPUT_LIMIT
@@ -175,15 +150,13 @@ def test_a_flood_stops_at_the_output_limit(executor: Executor, job: Callable[...
     assert report.stdout == hashlib.sha256(content).hexdigest()
 
 
-def test_a_sink_that_has_had_enough_stops_the_job(executor: Executor, job: Callable[..., Job]) -> None:
+def test_a_sink_that_has_had_enough_stops_the_job(executor: Executor, job: MakeJob) -> None:
     report = executor.run(job(FLOOD, limits=ENDLESS), StoppingSink(1000))
     assert report.outcome.kind is OutcomeKind.CANCELLED
     assert report.truncated == ("stdout",)
 
 
-def test_a_sink_that_fails_ends_the_job_and_the_next_one_runs(
-    executor: Executor, job: Callable[..., Job], hello: Path
-) -> None:
+def test_a_sink_that_fails_ends_the_job_and_the_next_one_runs(executor: Executor, job: MakeJob, hello: Path) -> None:
     class Broken:
         def write(self, stream: str, data: bytes) -> bool:
             raise ZeroDivisionError
@@ -193,7 +166,7 @@ def test_a_sink_that_fails_ends_the_job_and_the_next_one_runs(
     assert executor.run(job(hello, "x"), CollectingSink()).outcome == Outcome.exited(0)
 
 
-def test_cancelling_from_another_thread_stops_a_running_job(executor: Executor, job: Callable[..., Job]) -> None:
+def test_cancelling_from_another_thread_stops_a_running_job(executor: Executor, job: MakeJob) -> None:
     sink = StoppingSink(2**40)
     with Cancellation() as cancellation:
         waiter = threading.Thread(target=lambda: (sink.running.wait(), cancellation.cancel()))
@@ -203,16 +176,14 @@ def test_cancelling_from_another_thread_stops_a_running_job(executor: Executor, 
     assert report.outcome.kind is OutcomeKind.CANCELLED
 
 
-def test_a_job_cancelled_before_it_starts_does_not_run(executor: Executor, job: Callable[..., Job]) -> None:
+def test_a_job_cancelled_before_it_starts_does_not_run(executor: Executor, job: MakeJob) -> None:
     with Cancellation() as cancellation:
         cancellation.cancel()
         report = executor.run(job(LOOP, limits=ENDLESS), CollectingSink(), cancellation=cancellation)
     assert report.outcome.kind is OutcomeKind.CANCELLED
 
 
-def test_a_worker_that_is_killed_is_a_crash_and_is_replaced(
-    executor: Executor, job: Callable[..., Job], hello: Path
-) -> None:
+def test_a_worker_that_is_killed_is_a_crash_and_is_replaced(executor: Executor, job: MakeJob, hello: Path) -> None:
     class Killer(CollectingSink):
         def write(self, stream: str, data: bytes) -> bool:  # type: ignore[override]
             assert executor.worker_pid is not None
@@ -224,51 +195,30 @@ def test_a_worker_that_is_killed_is_a_crash_and_is_replaced(
     assert executor.run(job(hello, "x"), CollectingSink()).outcome == Outcome.exited(0)
 
 
-def test_a_refused_module_does_not_cost_the_worker(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
-    executor.run(job(hello, "x"), CollectingSink())
-    pid = executor.worker_pid
-    with pytest.raises(InvalidModule, match="_start"):
-        executor.run(job('(module (func (export "add")))'), CollectingSink(), stdin=b"unread")
-    executor.run(job(hello, "x"), CollectingSink())
-    assert executor.worker_pid == pid
+def test_a_refused_module_does_not_cost_the_worker(start: Start, job: MakeJob, hello: Path) -> None:
+    with start("wasmtime") as executor:
+        executor.run(job(hello, "x"), CollectingSink())
+    with start("wasmtime") as executor:
+        pids = executor.worker_pids
+        with pytest.raises(InvalidModule, match="_start"):
+            executor.run(job('(module (func (export "add")))'), CollectingSink(), stdin=b"unread")
+        executor.run(job(hello, "x"), CollectingSink())
+        assert executor.worker_pids == pids
 
 
-def test_a_runtime_that_is_not_there_is_told_by_name(
-    start: Callable[[str], Executor], job: Callable[..., Job], hello: Path
-) -> None:
+def test_a_runtime_that_is_not_there_is_told_by_name(start: Start, job: MakeJob, hello: Path) -> None:
     with start("nosuch") as executor, pytest.raises(PluginNotFound, match="nosuch"):
         executor.run(job(hello, "x"), CollectingSink())
 
 
 def test_a_limit_that_nobody_keeps_refuses_the_job(
-    start: Callable[[str], Executor], plugin: Callable[..., None], job: Callable[..., Job], hello: Path
+    start: Start, plugin: Callable[..., None], job: MakeJob, hello: Path
 ) -> None:
     plugin("plasm.runtime", "lax", LAX_RUNTIME)
     with start("lax") as executor:
         assert executor.run(job(hello, "x"), CollectingSink()).outcome == Outcome.exited(9)
         with pytest.raises(LimitNotEnforceable, match="fuel"):
             executor.run(job(hello, "x", limits=Limits(fuel=5)), CollectingSink())
-
-
-LAX_RUNTIME = """
-from plasm.contracts.runtime import Execution
-from plasm.hookspecs import hookimpl
-from plasm.model import Outcome
-
-PLASM_HOOK_API = 1
-
-class Lax:
-    name, version, enforces, provides = "lax", "1", frozenset(), frozenset()
-    def artifact_key(self, terms): return "key"
-    def compile(self, module, terms): return module
-    def dump(self, compiled): return compiled
-    def load(self, artifact, terms): return artifact
-    def execute(self, compiled, call, terms): return Execution(Outcome.exited(9))
-    def interrupt(self): pass
-
-@hookimpl
-def plasm_runtime(config): return Lax()
-"""
 
 
 @pytest.mark.parametrize(
@@ -287,9 +237,9 @@ def plasm_runtime(config): return Lax()
     ],
 )
 def test_a_worker_that_breaks_the_protocol_is_a_crash(
-    start: Callable[[str], Executor],
+    start: Start,
     plugin: Callable[..., None],
-    job: Callable[..., Job],
+    job: MakeJob,
     hello: Path,
     misbehaviour: str,
 ) -> None:
@@ -301,7 +251,7 @@ def test_a_worker_that_breaks_the_protocol_is_a_crash(
 
 
 def test_a_runtime_that_cannot_be_interrupted_is_killed(
-    start: Callable[[str], Executor], plugin: Callable[..., None], job: Callable[..., Job], hello: Path
+    start: Start, plugin: Callable[..., None], job: MakeJob, hello: Path
 ) -> None:
     deaf = LAX_RUNTIME.replace("return Execution(", "import threading; threading.Event().wait(); return Execution(")
     plugin("plasm.runtime", "lax", deaf)
@@ -310,37 +260,7 @@ def test_a_runtime_that_cannot_be_interrupted_is_killed(
     assert report.outcome.kind is OutcomeKind.TIMED_OUT
 
 
-def test_the_worker_has_an_empty_environment_no_descriptor_and_a_session_of_its_own(
-    start: Callable[[str], Executor], plugin: Callable[..., None], job: Callable[..., Job], hello: Path
-) -> None:
-    looks = LAX_RUNTIME.replace(
-        "return Execution(",
-        """import os, json; os.write(call.stdout, json.dumps({
-            "environment": sorted(os.environ),
-            "descriptors": sorted(os.readlink(f"/proc/self/fd/{fd}").split(":")[0] for fd in range(3)),
-            "files": [path for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")
-                      and (path := os.readlink(f"/proc/self/fd/{fd}")).startswith("/") and path != "/dev/null"],
-            "leader": os.getsid(0) == os.getpid(),
-        }).encode()); return Execution(""",
-    )
-    plugin("plasm.runtime", "lax", looks)
-    inherited = os.open(hello, os.O_RDONLY)
-    os.set_inheritable(inherited, True)
-    sink = CollectingSink()
-    with start("lax") as executor:
-        executor.run(job(hello, "x"), sink)
-    os.close(inherited)
-    import json
-
-    found = json.loads(sink.content("stdout"))
-    # CPython itself sets LC_CTYPE where it finds no locale (PEP 538).
-    assert set(found["environment"]) <= {"LC_CTYPE"}
-    assert found["descriptors"] == ["/dev/null"] * 3
-    assert all(path.startswith("/proc/") for path in found["files"]), found["files"]
-    assert found["leader"]
-
-
-def test_a_hundred_jobs_leak_no_descriptor(executor: Executor, job: Callable[..., Job], hello: Path) -> None:
+def test_a_hundred_jobs_leak_no_descriptor(executor: Executor, job: MakeJob, hello: Path) -> None:
     executor.run(job(hello, "x"), CollectingSink())
 
     def count() -> int:

@@ -100,6 +100,13 @@ class QueueFull(PlasmError):
     code = "queue-full"
 
 
+class JobCancelled(PlasmError):
+    """A job that was cancelled before it could be given to a worker."""
+
+    code = "cancelled"
+    exit_status = ExitStatus.INTERRUPTED
+
+
 class JobRefused(PlasmError):
     """A job that is not to be run here."""
 

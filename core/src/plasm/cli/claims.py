@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from plasm.model import Limits, Usage
 from plasm.model.quantities import format_duration, format_size
 from plasm.receipts import LegacyReceipt, Receipt
 
@@ -21,6 +22,7 @@ def describe(receipt: Receipt | LegacyReceipt) -> Iterator[str]:
         return
     usage, limits = receipt.usage, receipt.limits
     yield f"outcome   {receipt.outcome} after {usage.wall_time_us / 1000:.1f} ms"
+    yield f"used      {', '.join(_used(usage))}"
     yield f"runtime   {receipt.runtime_name} {receipt.runtime_version} on {receipt.arch}"
     yield f"started   {_moment(receipt.started_us // 10**6)}"
     yield f"job       {receipt.job_id}, manifest sha256:{receipt.manifest}"
@@ -28,9 +30,27 @@ def describe(receipt: Receipt | LegacyReceipt) -> Iterator[str]:
     for subject in receipt.subjects:
         cut = " (cut short)" if subject.name in receipt.truncated else ""
         yield f"{subject.name:<9} sha256:{subject.sha256}{cut}"
-    fuel = "" if limits.fuel is None else f", fuel {limits.fuel}"
-    bounds = f"memory {format_size(limits.memory)}, time {format_duration(limits.wall_time)}"
-    yield f"limits    {bounds}, output {format_size(limits.output)}{fuel}"
+    yield f"limits    {', '.join(_bounds(limits))}"
+
+
+def _used(usage: Usage) -> Iterator[str]:
+    if usage.cpu_time_us is not None:
+        yield f"{usage.cpu_time_us / 1000:.1f} ms of processor time"
+    if usage.peak_memory is not None:
+        yield f"{usage.peak_memory} bytes of memory"
+    if usage.fuel is not None:
+        yield f"{usage.fuel} units of fuel"
+
+
+def _bounds(limits: Limits) -> Iterator[str]:
+    yield f"memory {format_size(limits.memory)}"
+    yield f"time {format_duration(limits.wall_time)}"
+    yield f"output {format_size(limits.output)}"
+    yield f"files {format_size(limits.files)}"
+    if limits.cpu_time is not None:
+        yield f"processor time {format_duration(limits.cpu_time)}"
+    if limits.fuel is not None:
+        yield f"fuel {limits.fuel}"
 
 
 def document(receipt: Receipt | LegacyReceipt) -> dict[str, Any]:

@@ -62,8 +62,14 @@ def run(
     timeout: Annotated[
         str | None, typer.Option(help=f"Time at most [{format_duration(DEFAULTS.wall_time)}].", metavar="TIME")
     ] = None,
+    cpu_time: Annotated[
+        str | None, typer.Option(help="Processor time of all its threads at most [no limit].", metavar="TIME")
+    ] = None,
     output_limit: Annotated[
         str | None, typer.Option(help=f"Output at most [{format_size(DEFAULTS.output)}].", metavar="SIZE")
+    ] = None,
+    file_limit: Annotated[
+        str | None, typer.Option(help=f"Written to files at most [{format_size(DEFAULTS.files)}].", metavar="SIZE")
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="Read the job's manifest (.toml or .json).")] = None,
     receipt: Annotated[Path | None, typer.Option(help="Write the signed receipt to this file.")] = None,
@@ -88,7 +94,9 @@ def run(
             "memory": quantity("--memory", memory, parse_size),
             "fuel": fuel,
             "wall_time": quantity("--timeout", timeout, parse_duration),
+            "cpu_time": quantity("--cpu-time", cpu_time, parse_duration),
             "output": quantity("--output-limit", output_limit, parse_size),
+            "files": quantity("--file-limit", file_limit, parse_size),
         },
     )
     preopens = tuple(sorted(map(parse_dir, dir_ or []), key=lambda preopen: preopen.mount.guest))
@@ -181,12 +189,16 @@ _ADVICE = {
     OutcomeKind.TIMED_OUT: ("wall_time", "--timeout"),
     OutcomeKind.OUT_OF_MEMORY: ("memory", "--memory"),
     OutcomeKind.OUT_OF_FUEL: ("fuel", "--fuel"),
+    OutcomeKind.OUT_OF_CPU_TIME: ("cpu_time", "--cpu-time"),
     OutcomeKind.OUTPUT_LIMIT: ("output", "--output-limit"),
+    OutcomeKind.FILE_LIMIT: ("files", "--file-limit"),
 }
 _SHOWN: dict[str, Callable[[int], str]] = {
     "wall_time": format_duration,
+    "cpu_time": format_duration,
     "memory": format_size,
     "output": format_size,
+    "files": format_size,
     "fuel": str,
 }
 

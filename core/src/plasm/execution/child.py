@@ -8,22 +8,24 @@ import marshal
 import os
 import select
 import signal
+import sys
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from plasm.config import Config
 from plasm.contracts.runtime import Call, CompiledModule, Execution, Runtime, Terms
-from plasm.errors import FeatureNotProvided, InvalidModule, LimitNotEnforceable, PlasmError
+from plasm.errors import FeatureNotProvided, InvalidInput, InvalidModule, LimitNotEnforceable, PlasmError
 from plasm.execution import frames
+from plasm.execution.rlimits import ProcessLimits
 from plasm.execution.spawn import READ_FD, STDERR_FD, STDOUT_FD, WRITE_FD
 from plasm.model import Determinism, Feature, Invocation, LimitKind, Limits, Mount, Preopen, Sha256
 from plasm.plugins import PluginHost
 
 INTERRUPT: Final = signal.SIGUSR1
 MAX_MODULES_IN_MEMORY: Final = 32
+MAX_STDIN_FILE_BYTES: Final = 2**29
 
 
 def main() -> NoReturn:
@@ -54,14 +56,26 @@ def _serve(channel: Channel) -> NoReturn:
     # What was made so far stays for good: it need not be looked at again.
     gc.freeze()
     gc.enable()
-    _start_watch(runtime)
     description = {"name": runtime.name, "version": runtime.version}
     channel.send(frames.READY, json.dumps(description).encode())
-    modules = Modules(runtime, channel)
+    tag, payload = channel.receive()
+    job = marshal.loads(payload)
+    limits = ProcessLimits()
+    _confine(job)
+    _start_watch(runtime)
+    modules = Modules(runtime, limits, channel)
     while True:
-        tag, payload = channel.receive()
         assert tag == frames.JOB
-        _run(marshal.loads(payload), runtime, modules, channel)
+        _run(job, runtime, limits, modules, channel)
+        tag, payload = channel.receive()
+        job = marshal.loads(payload)
+
+
+def _confine(job: Mapping[str, Any]) -> None:
+    """Give up what the first job, and those with the same folders that may follow, do not need."""
+    from plasm.execution.confinement import confine, interpreter_folders
+
+    confine(_preopens(job), interpreter_folders(sys.path))
 
 
 class Channel:
@@ -99,8 +113,9 @@ class Channel:
 class Modules:
     """Compiled modules: in memory, else an artifact that the executor kept, else compiled here."""
 
-    def __init__(self, runtime: Runtime, channel: Channel) -> None:
+    def __init__(self, runtime: Runtime, limits: ProcessLimits, channel: Channel) -> None:
         self._runtime = runtime
+        self._limits = limits
         self._channel = channel
         self._compiled: OrderedDict[tuple[Sha256, str], CompiledModule] = OrderedDict()
 
@@ -109,9 +124,14 @@ class Modules:
         return self._compiled.get((digest, self._runtime.artifact_key(terms)))
 
     def prepare(self, digest: Sha256, terms: Terms) -> CompiledModule:
-        """The same from the executor, in memory from now on."""
+        """The same from the executor, in memory from now on.
+
+        Raises:
+            Elsewhere: another worker is to compile it.
+        """
         key = self._runtime.artifact_key(terms)
         self._channel.send(frames.PREPARING, key.encode())
+        self._limits.before_compiling()
         compiled = self._received(terms)
         self._compiled[digest, key] = compiled
         if len(self._compiled) > MAX_MODULES_IN_MEMORY:
@@ -126,12 +146,18 @@ class Modules:
             except InvalidModule:
                 self._channel.send(frames.MODULE_WANTED)
                 tag, data = self._channel.receive()
+        if tag == frames.ELSEWHERE:
+            raise Elsewhere
         assert tag == frames.MODULE
         compiled = self._runtime.compile(data, terms)
         artifact = self._runtime.dump(compiled)
         for start in range(0, len(artifact), frames.MAX_PAYLOAD_BYTES):
             self._channel.send(frames.COMPILED, artifact[start : start + frames.MAX_PAYLOAD_BYTES])
         return compiled
+
+
+class Elsewhere(Exception):
+    """The executor has taken the job back."""
 
 
 class StdinFeed:
@@ -165,11 +191,39 @@ class StdinFeed:
                 return
 
 
-def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Channel) -> None:
-    feed: StdinFeed | None = None
+class StdinFile:
+    """All of a deterministic job's input in a file that exists in memory only: how much of a pipe one read gets would
+    depend on the moment.
+
+    Raises:
+        InvalidInput: it is larger than :data:`MAX_STDIN_FILE_BYTES`.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        size = 0
+        while True:
+            tag, data = channel.receive()
+            size += len(data)
+            if tag == frames.STDIN_END:
+                break
+            if size <= MAX_STDIN_FILE_BYTES:
+                os.write(self.descriptor, data)
+        if size > MAX_STDIN_FILE_BYTES:
+            self.close()
+            raise InvalidInput(f"the input of a deterministic job may have {MAX_STDIN_FILE_BYTES} bytes at most")
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self.descriptor)
+
+
+def _run(job: Mapping[str, Any], runtime: Runtime, limits: ProcessLimits, modules: Modules, channel: Channel) -> None:
+    stdin: StdinFeed | StdinFile | None = None
     try:
         terms = Terms(Limits(**job["limits"]), job["determinism"] and Determinism(*job["determinism"]))
-        preopens = tuple(Preopen(host, Mount(guest, read_only)) for host, guest, read_only in job["preopens"])
+        preopens = _preopens(job)
         _check_feasible(runtime, terms, preopens)
         compiled = modules.recall(job["module"], terms)
         if compiled is None:
@@ -178,18 +232,22 @@ def _run(job: Mapping[str, Any], runtime: Runtime, modules: Modules, channel: Ch
         elif job["stdin"]:
             channel.send(frames.RUNNING)
         if job["stdin"]:
-            feed = StdinFeed(channel)
+            stdin = StdinFeed(channel) if terms.determinism is None else StdinFile(channel)
         invocation = Invocation(job["args"], job["env"], [preopen.mount for preopen in preopens])
-        call = Call(invocation, STDOUT_FD, STDERR_FD, feed.descriptor if feed else None, preopens)
-        wall, cpu = time.perf_counter_ns(), time.process_time_ns()
-        execution = runtime.execute(compiled, call, terms)
-        cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
-        channel.send(frames.RESULT, _result(execution, wall // 1000, cpu // 1000))
+        call = Call(invocation, STDOUT_FD, STDERR_FD, stdin.descriptor if stdin else None, preopens)
+        limits.before_job(terms.limits, writes_files=not all(preopen.mount.read_only for preopen in preopens))
+        channel.send(frames.RESULT, _result(runtime.execute(compiled, call, terms)))
+    except Elsewhere:
+        pass
     except PlasmError as error:
         channel.send_error(error)
     finally:
-        if feed:
-            feed.close()
+        if stdin:
+            stdin.close()
+
+
+def _preopens(job: Mapping[str, Any]) -> tuple[Preopen, ...]:
+    return tuple(Preopen(host, Mount(guest, read_only)) for host, guest, read_only in job["preopens"])
 
 
 def _check_feasible(runtime: Runtime, terms: Terms, preopens: tuple[Preopen, ...]) -> None:
@@ -211,15 +269,13 @@ def _needs(terms: Terms, preopens: tuple[Preopen, ...]) -> set[Feature]:
     return needs
 
 
-def _result(execution: Execution, wall_time_us: int, cpu_time_us: int) -> bytes:
+def _result(execution: Execution) -> bytes:
     outcome = execution.outcome
     return json.dumps(
         {
             "kind": outcome.kind,
             "exit_code": outcome.exit_code,
             "trap": outcome.trap,
-            "wall_time_us": wall_time_us,
-            "cpu_time_us": cpu_time_us,
             "peak_memory": execution.peak_memory,
             "fuel": execution.fuel,
         }

@@ -1,35 +1,47 @@
 """One job's way through a worker, with the limits that are kept from outside.
 
 JOB ──▶ (PREPARING ──▶ ARTIFACT or MODULE) ──▶ running: STDIN in, output out ──▶ RESULT
-                                        │ deadline, cancellation, sink or output limit
-                                        ▼
-                                    stopping: the runtime is interrupted, after GRACE_SECONDS killed
+             │                          │ deadline, processor time, files, output limit, sink, cancellation
+             ▼ ELSEWHERE                ▼
+    another worker's job          stopping: the runtime is interrupted, after GRACE_SECONDS killed
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import marshal
 import select
+import signal
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from plasm.artifacts.cache import MAX_ARTIFACT_BYTES, ArtifactCache, is_artifact_key
-from plasm.errors import InvalidInput, WorkerFailed, by_code
+from plasm.errors import InvalidInput, InvalidModule, WorkerFailed, by_code
 from plasm.execution import frames
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.job import Job, OutputSink, Report
+from plasm.execution.output import Output
 from plasm.execution.stdin import StdinSource
-from plasm.execution.worker import Worker
-from plasm.model import Outcome, OutcomeKind, Sha256, TrapKind, Usage, sha256_hex
-
-if TYPE_CHECKING:
-    from plasm.contracts.runtime import Stream
+from plasm.execution.watch import UsageWatch
+from plasm.execution.worker import Folders, Worker
+from plasm.model import Outcome, OutcomeKind, TrapKind, Usage, sha256_hex
 
 PREPARATION_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 0.05
 _NO_INPUT: Final = sha256_hex(b"")
+_ENDS_OF_A_GUEST: Final = frozenset(
+    {
+        OutcomeKind.EXITED,
+        OutcomeKind.TRAPPED,
+        OutcomeKind.OUT_OF_MEMORY,
+        OutcomeKind.OUT_OF_FUEL,
+        OutcomeKind.CANCELLED,
+    }
+)
+_ENDS_BY_SIGNAL: Final[dict[int, OutcomeKind]] = {
+    signal.SIGXFSZ: OutcomeKind.FILE_LIMIT,
+    signal.SIGXCPU: OutcomeKind.OUT_OF_CPU_TIME,
+}
 
 
 class Conversation:
@@ -38,6 +50,7 @@ class Conversation:
     def __init__(
         self,
         worker: Worker,
+        folders: Folders,
         cache: ArtifactCache,
         job: Job,
         sink: OutputSink,
@@ -47,28 +60,33 @@ class Conversation:
         self._worker = worker
         self._cache = cache
         self._job = job
-        self._sink = sink
         self._stdin = stdin
         self._cancellation = cancellation
         self._limits = job.manifest.limits
+        self._output = Output(sink, self._limits.output)
+        self._watch = UsageWatch(worker.meter, job)
+        self._may_compile = worker.fresh
         self._artifact_key = ""
         self._artifact = bytearray()
         self._unsent = memoryview(b"")
         self._feeding = False
-        self._hashes = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
-        self._output_left = self._limits.output
-        self._truncated: set[Stream] = set()
         self._stopped: OutcomeKind | None = None
         self._ended: tuple[Outcome, Usage] | None = None
         self._refused = False
+        self._elsewhere = False
+        worker.begin(folders)
 
-    def run(self) -> Report:
+    def run(self) -> Report | None:
         """Talk until the job has ended; the worker is idle again then, or killed.
+
+        Returns ``None``, with nothing begun, where the module has to be compiled and this worker's word for the
+        result would not do: a fresh one must take the job.
 
         Raises:
             PlasmError: the module or a limit was refused, the input cannot be read, the worker could not start.
         """
-        started, self._clock = time.time_ns() // 1000, time.monotonic()
+        started = time.time_ns() // 1000
+        self._begin()
         self._wait_for(self._limits.wall_time / 1000 if self._worker.ready else PREPARATION_SECONDS)
         self._preparing = not self._worker.ready
         try:
@@ -78,16 +96,17 @@ class Conversation:
             if not self._refused:
                 self._worker.kill()
             raise
-        assert self._ended is not None
+        if self._ended is None:
+            return None
         outcome, usage = self._ended
         return Report(
             outcome=outcome,
             usage=usage,
             stdin=self._stdin.digest() if self._stdin else _NO_INPUT,
             stdin_size=self._stdin.size if self._stdin else 0,
-            stdout=Sha256(self._hashes["stdout"].hexdigest()),
-            stderr=Sha256(self._hashes["stderr"].hexdigest()),
-            truncated=tuple(sorted(self._truncated)),
+            stdout=self._output.digest("stdout"),
+            stderr=self._output.digest("stderr"),
+            truncated=tuple(sorted(self._output.truncated)),
             started_us=started,
             finished_us=max(started, time.time_ns() // 1000),
             runtime_name=self._worker.runtime_name,
@@ -102,13 +121,13 @@ class Conversation:
             poll.register(descriptor, select.POLLIN)
         if self._cancellation is not None:
             poll.register(self._cancellation.descriptor, select.POLLIN)
-        while self._ended is None:
+        while self._ended is None and not (self._elsewhere and not self._unsent):
             waits = self._register_input(poll)
             ready = {descriptor for descriptor, _ in poll.poll(self._milliseconds_left())}
             if waits is not None:
                 poll.unregister(waits)
             for descriptor in ready.intersection(outputs):
-                self._output(outputs[descriptor], self._worker.read_output(descriptor))
+                self._stop_for(self._output.take(outputs[descriptor], self._worker.read_output(descriptor)))
             if self._worker.sends_on in ready:
                 self._receive()
             if self._ended is None and waits in ready:
@@ -116,7 +135,9 @@ class Conversation:
             if self._cancellation is not None and self._cancellation.descriptor in ready:
                 poll.unregister(self._cancellation.descriptor)
                 self._cancellation = None
-                self._stop(OutcomeKind.CANCELLED)
+                self._stop_for(OutcomeKind.CANCELLED)
+            if self._ended is None and not self._preparing:
+                self._stop_for(self._watch.exceeded(self._output.size))
             if self._ended is None and time.monotonic() >= self._deadline:
                 self._deadline_passed()
 
@@ -143,7 +164,7 @@ class Conversation:
             for tag, payload in self._worker.receive():
                 self._take(tag, payload)
         except (EOFError, frames.FrameError):
-            self._killed(OutcomeKind.CRASHED)
+            self._worker_ended()
 
     def _take(self, tag: bytes, payload: bytes) -> None:
         if tag == frames.RESULT:
@@ -157,22 +178,27 @@ class Conversation:
             self._wait_for(PREPARATION_SECONDS)
             self._prepare(payload)
         elif tag == frames.MODULE_WANTED:
-            self._send(frames.MODULE, self._job.module.data)
+            self._have_compiled()
         elif tag == frames.COMPILED:
             self._artifact += payload
-            if len(self._artifact) > MAX_ARTIFACT_BYTES:
-                raise frames.FrameError("an artifact larger than any that is kept")
+            if len(self._artifact) > MAX_ARTIFACT_BYTES or not self._may_compile:
+                raise frames.FrameError("an artifact larger than any that is kept, or not asked for")
         elif tag == frames.RUNNING:
             if self._artifact:
                 self._cache.put(self._job.module.digest, self._artifact_key, bytes(self._artifact))
+            self._begin()
             self._preparing = False
-            self._clock = time.monotonic()
             self._wait_for(self._limits.wall_time / 1000)
             self._feeding = self._stdin is not None
         elif tag == frames.FAILED:
             self._fail(payload)
         else:
             raise frames.FrameError(f"an unknown frame {tag!r}")
+
+    def _begin(self) -> None:
+        """Count the job's time and what it uses from now on."""
+        self._clock = time.monotonic()
+        self._watch.start()
 
     def _prepare(self, key: bytes) -> None:
         """Give the worker the artifact that it names by ``key``, or the module to make it from."""
@@ -181,46 +207,49 @@ class Conversation:
             raise frames.FrameError("an artifact key that is none")
         artifact = self._cache.get(self._job.module.digest, self._artifact_key)
         if artifact is None:
-            self._send(frames.MODULE, self._job.module.data)
+            self._have_compiled()
         else:
             self._send(frames.ARTIFACT, artifact)
 
-    def _output(self, stream: Stream, data: bytes) -> None:
-        fits = data[: self._output_left]
-        self._output_left -= len(fits)
-        delivered = bool(fits) and stream not in self._truncated and self._sink.write(stream, fits)
-        if delivered:
-            self._hashes[stream].update(fits)
-        if len(fits) < len(data):
-            self._truncated.add(stream)
-            self._stop(OutcomeKind.OUTPUT_LIMIT)
-        elif fits and not delivered:
-            self._truncated.add(stream)
-            self._stop(OutcomeKind.CANCELLED)
+    def _have_compiled(self) -> None:
+        if self._may_compile:
+            self._send(frames.MODULE, self._job.module.data)
+        else:
+            self._elsewhere = True
+            self._send(frames.ELSEWHERE)
 
     def _drain(self) -> None:
         """Take what the job had written before it ended."""
         for descriptor, stream in self._worker.outputs.items():
-            while stream not in self._truncated and (data := self._worker.read_output(descriptor)):
-                self._output(stream, data)
+            while stream not in self._output.truncated and (data := self._worker.read_output(descriptor)):
+                self._stop_for(self._output.take(stream, data))
 
     def _result(self, payload: bytes) -> None:
         said = _parse(payload)
         try:
-            trap = said["trap"] and TrapKind(said["trap"])
-            outcome = Outcome(OutcomeKind(said["kind"]), said["exit_code"], trap)
-            usage = Usage(said["wall_time_us"], said["cpu_time_us"], said["peak_memory"], said["fuel"])
+            outcome = Outcome(OutcomeKind(said["kind"]), said["exit_code"], said["trap"] and TrapKind(said["trap"]))
+            usage = self._usage(said["peak_memory"], said["fuel"])
         except (ValueError, KeyError, TypeError, InvalidInput):
             raise frames.FrameError("a result that is none") from None
+        if outcome.kind not in _ENDS_OF_A_GUEST:
+            raise frames.FrameError("an outcome that is not the worker's to tell")
         self._ended = outcome, usage
         self._drain()
-        if outcome.kind is OutcomeKind.CANCELLED or self._truncated:
+        if outcome.kind is OutcomeKind.CANCELLED or self._output.truncated:
             self._ended = Outcome(self._stopped or OutcomeKind.CRASHED), usage
         self._finish_input()
 
+    def _usage(self, peak_memory: int | None = None, fuel: int | None = None) -> Usage:
+        meter = self._worker.meter
+        for said in (peak_memory, fuel):
+            if said is not None and (type(said) is not int or not 0 <= said < 2**53):
+                raise ValueError("not a number of anything")
+        wall_time = int((time.monotonic() - self._clock) * 1e6)
+        return Usage(wall_time, meter.cpu_time_us(), meter.peak_growth() if peak_memory is None else peak_memory, fuel)
+
     def _finish_input(self) -> None:
         """Let the worker come to rest: it takes STDIN frames until it has seen the end of them."""
-        if self._truncated or not self._worker.usable:
+        if self._output.truncated or not self._worker.usable:
             self._worker.kill()
         elif self._feeding:
             self._feeding = False
@@ -243,11 +272,11 @@ class Conversation:
             self._finish_input()
         raise error
 
-    def _send(self, tag: bytes, payload: bytes) -> None:
+    def _send(self, tag: bytes, payload: bytes = b"") -> None:
         self._unsent = self._worker.send(memoryview(bytes(self._unsent) + frames.encode(tag, payload)))
 
-    def _stop(self, kind: OutcomeKind) -> None:
-        if self._stopped is not None:
+    def _stop_for(self, kind: OutcomeKind | None) -> None:
+        if kind is None or self._stopped is not None:
             return
         self._stopped = kind
         if self._ended is None:
@@ -261,21 +290,34 @@ class Conversation:
             what = "compiling the module" if self._worker.ready else "loading the runtime"
             raise WorkerFailed(f"{what} took longer than {PREPARATION_SECONDS:.0f} s")
         else:
-            self._stop(OutcomeKind.TIMED_OUT)
+            self._stop_for(OutcomeKind.TIMED_OUT)
+
+    def _worker_ended(self) -> None:
+        """The process is gone, or does not keep to the protocol: find out what that means for the job."""
+        if self._stopped is not None:
+            self._killed(self._stopped)
+            return
+        self._worker.kill()
+        if not self._worker.ready:
+            raise WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
+        if self._preparing:
+            raise InvalidModule(
+                "the worker process ended while it compiled the module", hint="it may be made to exhaust compilers"
+            )
+        self._killed(_ENDS_BY_SIGNAL.get(self._worker.ended_by, OutcomeKind.CRASHED))
 
     def _killed(self, kind: OutcomeKind) -> None:
+        usage = self._usage()
         self._worker.kill()
         self._drain()
-        if not self._worker.ready and self._stopped is None:
-            raise WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
-        wall_time = time.monotonic() - self._clock
-        self._ended = Outcome(self._stopped or kind), Usage(int(wall_time * 1e6))
+        self._ended = Outcome(self._stopped or kind), usage
 
     def _wait_for(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
 
     def _milliseconds_left(self) -> float:
-        return max(0.0, self._deadline - time.monotonic()) * 1000
+        moment = self._deadline if self._preparing else min(self._deadline, self._watch.next_look)
+        return max(0.0, moment - time.monotonic()) * 1000
 
 
 def _parse(payload: bytes) -> dict[str, Any]:

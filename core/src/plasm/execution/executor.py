@@ -1,38 +1,58 @@
-"""The executor: owns worker processes and gives each job to one of them."""
+"""The executor: gives each job to a worker process of its pool, so many at once and the others in their order."""
 
 from __future__ import annotations
 
-import threading
 from types import TracebackType
 
 from plasm.artifacts.cache import ArtifactCache
-from plasm.errors import WorkerFailed
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.conversation import Conversation
 from plasm.execution.job import Job, OutputSink, Report
-from plasm.execution.spawn import WorkerHandle, start_worker
+from plasm.execution.pool import Pool
+from plasm.execution.slots import Slots
+from plasm.execution.spawn import WorkerHandle
 from plasm.execution.stdin import StdinSource
-from plasm.execution.worker import Worker
+from plasm.execution.worker import folders_of
 
 
 class Executor:
-    """Runs jobs on the runtime called ``runtime``, one at a time, in a worker that is started at once.
+    """Runs jobs on the runtime called ``runtime``, at most ``workers`` of them at once and ``waiting`` in a queue.
 
-    A worker serves many jobs; after a kill, a crash or an interruption the next job gets a new one.  May be used
-    from several threads.  ``cache`` keeps compiled modules, for a worker itself touches no file.  ``started`` is a
-    worker that was started earlier for this executor to take over.
+    The worker processes are started at once.  A worker serves many jobs; after a kill, a crash or an interruption
+    another takes its place.  May be used from several threads.  ``cache`` keeps compiled modules, for a worker itself
+    touches no file.  ``started`` is a worker that was started earlier for this executor to take over.
+
+    Raises:
+        WorkerFailed: no process can be started.
     """
 
-    def __init__(self, runtime: str, cache: ArtifactCache, *, started: WorkerHandle | None = None) -> None:
-        self._runtime = runtime
+    def __init__(
+        self,
+        runtime: str,
+        cache: ArtifactCache,
+        *,
+        workers: int = 1,
+        waiting: int = 64,
+        started: WorkerHandle | None = None,
+    ) -> None:
         self._cache = cache
-        self._lock = threading.Lock()
-        self._worker: Worker | None = Worker(started or _start(runtime))
+        self._slots = Slots(workers, waiting)
+        self._pool = Pool(runtime, workers, started)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers, for those who watch them."""
+        return self._pool.pids
 
     @property
     def worker_pid(self) -> int | None:
-        """The process id of the worker, for those who watch it."""
-        return self._worker.pid if self._worker is not None else None
+        """The first of :attr:`worker_pids`."""
+        return next(iter(self._pool.pids), None)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a worker now."""
+        return self._slots.waiting
 
     def run(
         self,
@@ -45,24 +65,27 @@ class Executor:
         """Run ``job``, passing its output to ``sink`` as it comes; ``stdin`` is bytes, a descriptor or nothing.
 
         Raises:
+            QueueFull: too many jobs are waiting already.
+            JobCancelled: ``cancellation`` came before a worker was free.
             PlasmError: the job was refused before it started, or cannot be run here; a job that was started ends
                 in a report, whatever it did.
         """
         source = None if stdin is None or stdin == b"" else StdinSource(stdin)
-        with self._lock:
-            if self._worker is not None and not self._worker.usable:
-                self._worker.close()
-                self._worker = None
-            if self._worker is None:
-                self._worker = Worker(_start(self._runtime))
-            return Conversation(self._worker, self._cache, job, sink, source, cancellation).run()
+        folders = folders_of(job)
+        with self._slots.hold(cancellation):
+            worker = self._pool.take(folders)
+            while True:
+                try:
+                    report = Conversation(worker, folders, self._cache, job, sink, source, cancellation).run()
+                finally:
+                    self._pool.give_back(worker)
+                if report is not None:
+                    return report
+                worker = self._pool.take_fresh()
 
     def close(self) -> None:
-        """End the worker."""
-        with self._lock:
-            if self._worker is not None:
-                self._worker.close()
-                self._worker = None
+        """End the workers; one that has a job ends after it."""
+        self._pool.close()
 
     def __enter__(self) -> Executor:
         return self
@@ -71,10 +94,3 @@ class Executor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _start(runtime: str) -> WorkerHandle:
-    try:
-        return start_worker(runtime)
-    except OSError as error:
-        raise WorkerFailed(f"no worker process can be started: {error.strerror}") from None

@@ -16,18 +16,19 @@ _HEADER = struct.Struct("<cI")
 HEADER_BYTES = _HEADER.size
 
 # From the executor.  START and JOB carry marshal data, ARTIFACT and MODULE the bytes themselves; these may be longer
-# than MAX_PAYLOAD_BYTES, for the worker trusts the executor.
+# than MAX_PAYLOAD_BYTES, for the worker trusts the executor.  ELSEWHERE takes the job back before it has begun.
 START = b"S"
 JOB = b"J"
 ARTIFACT = b"A"
 MODULE = b"M"
+ELSEWHERE = b"L"
 STDIN = b"I"
 STDIN_END = b"Z"
 
 # From the worker, in this order: READY once; for each job PREPARING with the artifact's key where the module is not in
-# memory (the answer is ARTIFACT or MODULE), MODULE_WANTED where the artifact is of no use (the answer is MODULE),
-# COMPILED with parts of a new artifact, RUNNING after any of these or where stdin is awaited (STDIN follows), and
-# RESULT or FAILED.  Output does not come in frames: the module writes into two pipes of its own.
+# memory (the answer is ARTIFACT, MODULE or ELSEWHERE), MODULE_WANTED where the artifact is of no use (the answer is
+# MODULE or ELSEWHERE), COMPILED with parts of a new artifact, RUNNING after any of these or where stdin is awaited
+# (STDIN follows), and RESULT or FAILED.  Output does not come in frames: the module writes into two pipes of its own.
 READY = b"r"
 PREPARING = b"p"
 MODULE_WANTED = b"m"

@@ -35,6 +35,11 @@ class Job:
         if tuple(preopen.mount for preopen in self.preopens) != self.manifest.invocation.mounts:
             raise InvalidInput("the manifest's mounts and the folders given differ", hint="use Manifest.bind")
 
+    @property
+    def writes_files(self) -> bool:
+        """Whether the job may write to a folder."""
+        return not all(preopen.mount.read_only for preopen in self.preopens)
+
 
 class OutputSink(Protocol):
     """Where a running job's output goes, as it comes."""

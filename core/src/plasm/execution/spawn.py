@@ -22,7 +22,7 @@ _CONFIGURATION = ("HOME", "PLASM_", "XDG_")
 class WorkerHandle:
     """A started worker: its process, and the parent's ends of the four pipes."""
 
-    __slots__ = ("_alive", "from_worker", "pid", "runtime", "stderr", "stdout", "to_worker")
+    __slots__ = ("_alive", "ended_by", "from_worker", "pid", "runtime", "stderr", "stdout", "to_worker")
 
     def __init__(self, pid: int, runtime: str, to_worker: int, from_worker: int, stdout: int, stderr: int) -> None:
         self.pid = pid
@@ -32,15 +32,19 @@ class WorkerHandle:
         self.stdout = stdout
         self.stderr = stderr
         self._alive = True
+        self.ended_by = 0
 
     def kill(self) -> None:
-        """End the process at once and reap it; what it has written can still be read.  Harmless when repeated."""
+        """End the process at once and reap it; what it has written can still be read.  Harmless when repeated.
+
+        ``ended_by`` is then the signal that ended it, ours or an earlier one, and 0 where it left by itself.
+        """
         if self._alive:
             import signal
 
             self._alive = False
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            self.ended_by = os.WTERMSIG(os.waitpid(self.pid, 0)[1])
 
 
 def start_worker(runtime: str) -> WorkerHandle:
@@ -131,9 +135,15 @@ def _closed() -> tuple[int, ...]:
 def _pipe() -> tuple[int, int]:
     """A pipe whose ends lie above every descriptor that the child's are moved to."""
     ends = os.pipe()
+    moved: list[int] = []
     try:
-        reading, writing = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_SAFE_FD) for end in ends)
+        for end in ends:
+            moved.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_SAFE_FD))  # noqa: PERF401 - one may fail
+    except OSError:
+        for end in moved:
+            os.close(end)
+        raise
     finally:
         for end in ends:
             os.close(end)
-    return reading, writing
+    return moved[0], moved[1]

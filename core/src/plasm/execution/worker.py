@@ -8,19 +8,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from plasm.execution.frames import Decoder
+from plasm.execution.metering import Meter
 from plasm.execution.spawn import WorkerHandle
 
 if TYPE_CHECKING:
     from plasm.contracts.runtime import Stream
+    from plasm.execution.job import Job
 
 _READ_BYTES: Final = 256 * 2**10
+_LARGEST_GROWTH_BYTES: Final = 128 * 2**20
+
+Folders = tuple[tuple[str, bool, int, int], ...]
 
 
 class Worker:
     """Owns one worker process.
 
     ``usable`` turns false when it must not be given another job.  ``ready`` tells whether it has loaded its
-    runtime, whose name and version are then in ``runtime_name`` and ``runtime_version``.
+    runtime, whose name and version are then in ``runtime_name`` and ``runtime_version``.  ``fresh`` is true until it
+    gets a job: only what such a worker compiles is worth keeping, for a job that broke out of its runtime would still
+    be in the process.
     """
 
     def __init__(self, handle: WorkerHandle) -> None:
@@ -28,8 +35,12 @@ class Worker:
         self._decoder = Decoder()
         for descriptor in (handle.to_worker, handle.stdout, handle.stderr):
             os.set_blocking(descriptor, False)
+        self._confined_to: Folders | None = None
+        self._idle_bytes = 0
+        self.meter = Meter(handle.pid)
         self.usable = True
         self.ready = False
+        self.fresh = True
         self.runtime_name = handle.runtime
         self.runtime_version = "?"
 
@@ -46,6 +57,35 @@ class Worker:
     def sends_on(self) -> int:
         """The descriptor that becomes readable when the worker has sent something, or has ended."""
         return self._handle.from_worker
+
+    @property
+    def outputs(self) -> dict[int, Stream]:
+        """The descriptors that the job's output arrives on."""
+        return {self._handle.stdout: "stdout", self._handle.stderr: "stderr"}
+
+    @property
+    def ended_by(self) -> int:
+        """The signal that ended the process, once it has been killed or has ended by itself."""
+        return self._handle.ended_by
+
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def suits(self, folders: Folders) -> bool:
+        """Whether a job with these folders can run here; the first job decides which a worker can see."""
+        return self._confined_to is None or self._confined_to == folders
+
+    def begin(self, folders: Folders) -> None:
+        """Take note of a job that begins."""
+        self._confined_to = folders
+        self.fresh = False
+
+    def has_grown(self) -> bool:
+        """Whether the idle process has much more memory than after its first job."""
+        resident = self.meter.resident()
+        self._idle_bytes = self._idle_bytes or resident
+        return resident > self._idle_bytes + _LARGEST_GROWTH_BYTES
 
     def send(self, data: memoryview) -> memoryview:
         """Pass on what the pipe takes; returns the rest."""
@@ -68,11 +108,6 @@ class Worker:
             raise EOFError
         return self._decoder.feed(data)
 
-    @property
-    def outputs(self) -> dict[int, Stream]:
-        """The descriptors that the job's output arrives on."""
-        return {self._handle.stdout: "stdout", self._handle.stderr: "stderr"}
-
     def read_output(self, descriptor: int) -> bytes:
         """What the job has written there and nobody has read; empty where there is nothing now."""
         try:
@@ -93,6 +128,20 @@ class Worker:
     def close(self) -> None:
         """End the process and let go of its pipes; once."""
         self.kill()
+        self.meter.close()
         handle = self._handle
         for descriptor in (handle.to_worker, handle.from_worker, handle.stdout, handle.stderr):
             os.close(descriptor)
+
+
+def folders_of(job: Job) -> Folders:
+    """What tells the folders of ``job`` from those of other jobs: a folder made anew under an old name is another."""
+    found = []
+    for preopen in job.preopens:
+        try:
+            status = os.stat(preopen.host)
+        except OSError:
+            found.append((preopen.host, preopen.mount.read_only, 0, 0))
+        else:
+            found.append((preopen.host, preopen.mount.read_only, status.st_dev, status.st_ino))
+    return tuple(found)

@@ -1,0 +1,51 @@
+"""What a worker process gives up for good before it runs its first job, in case a module breaks out of its runtime.
+
+Each module here is one mechanism of the Linux kernel; what a kernel lacks is left out and can be asked for with
+:func:`available`.  Irrevocable: a process that has been confined stays so.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable, Sequence
+
+from plasm.execution.confinement import kernel, landlock, seccomp
+from plasm.model import Preopen
+
+OPEN_FILES = 1024
+
+
+def confine(preopens: Sequence[Preopen], readable: Iterable[str]) -> None:
+    """Leave this process the folders of ``preopens``, reading below ``readable``, and nothing that a job needs not:
+    no other file, no network, no new program or process, no privilege.
+
+    Landlock takes hold of this thread and of those that it starts from now on, all else of the whole process.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    kernel.forgo_privileges()
+    if landlock.abi():
+        landlock.restrict(preopens, readable)
+    kernel.drop_capabilities(keep_file_access=bool(preopens))
+    if seccomp.available():
+        seccomp.restrict()
+
+
+def available() -> dict[str, str]:
+    """The mechanisms by name, each with what this kernel has of it: a version, ``yes``, or ``no`` and what follows."""
+    abi = landlock.abi()
+    return {
+        "landlock": f"ABI {abi}" if abi else "no: files are kept from jobs by the runtime alone",
+        "seccomp": "yes" if seccomp.available() else "no: system calls are kept from jobs by the runtime alone",
+    }
+
+
+def interpreter_folders(path: Iterable[str]) -> list[str]:
+    """What a Python process reads of its own accord: modules on ``path`` and shared libraries."""
+    import sys
+
+    found = {*path, sys.prefix, sys.base_prefix, "/usr/lib", "/usr/lib64", "/lib", "/lib64"}
+    return sorted({os.path.realpath(folder) for folder in found if folder and os.path.exists(folder)})

@@ -1,0 +1,91 @@
+"""What a worker process uses, read from outside: nothing that a job does can change these numbers.
+
+See proc(5) and clock_getres(2).  A process that has ended is no longer read; :class:`Meter` then remembers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import Final
+
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_FORGET_PEAK: Final = b"5"
+
+
+class Meter:
+    """The use of process ``pid`` since :meth:`start` was last called."""
+
+    def __init__(self, pid: int) -> None:
+        self._folder = f"/proc/{pid}"
+        self._clock = (~pid << 3) | 2  # the clock of a process's own time, as clock_getcpuclockid(3) makes it
+        self._statm = self._open("statm", os.O_RDONLY)
+        self._peak = self._open("clear_refs", os.O_WRONLY)
+        self.start()
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._cpu_start = self._cpu_ns()
+        self._written_start = 0
+        self.resident_start = self.resident()
+        if self._peak is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._peak, _FORGET_PEAK)
+
+    def start_files(self) -> None:
+        """Count what is written from now on."""
+        self._written_start = self._written()
+
+    def cpu_time_us(self) -> int:
+        """Processor time of all threads in microseconds."""
+        return (self._cpu_ns() - self._cpu_start) // 1000
+
+    def written_bytes(self) -> int:
+        """Bytes given to the kernel to write, wherever to."""
+        return self._written() - self._written_start
+
+    def resident(self) -> int:
+        """Bytes of memory that the process has now."""
+        if self._statm is None:
+            return 0
+        try:
+            return int(os.pread(self._statm, 64, 0).split()[1]) * _PAGE_BYTES
+        except (OSError, IndexError):
+            return 0
+
+    def peak_growth(self) -> int | None:
+        """Bytes by which its memory was larger than at the start, at its largest; ``None`` where it has ended."""
+        try:
+            with open(f"{self._folder}/status", "rb") as status:
+                for line in status:
+                    if line.startswith(b"VmHWM:"):
+                        return max(0, int(line.split()[1]) * 1024 - self.resident_start)
+        except OSError:
+            pass
+        return None
+
+    def close(self) -> None:
+        """Stop reading."""
+        for descriptor in (self._statm, self._peak):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._statm = self._peak = None
+
+    def _cpu_ns(self) -> int:
+        with contextlib.suppress(OSError):
+            self._cpu_last = time.clock_gettime_ns(self._clock)
+        return self._cpu_last
+
+    def _written(self) -> int:
+        try:
+            with open(f"{self._folder}/io", "rb") as io:
+                return int(io.read().split(b"wchar: ")[1].split()[0])
+        except (OSError, IndexError):
+            return 0
+
+    def _open(self, name: str, flags: int) -> int | None:
+        try:
+            return os.open(f"{self._folder}/{name}", flags | os.O_CLOEXEC)
+        except OSError:
+            return None  # another system's proc; the process itself is there
