@@ -86,4 +86,20 @@ def open_output(stack: ExitStack, path: Path) -> PendingFile:
     try:
         return stack.enter_context(PendingFile(path))
     except OSError as error:
-        raise UnwritableOutput(f"{path} cannot be written: {error.strerror}", hint="give another path") from None
+        raise _unwritable(path, error) from None
+
+
+def complete(pending: PendingFile, path: Path, data: bytes) -> None:
+    """Write ``data`` to the file that was opened for ``path`` and put it in its place.
+
+    Raises:
+        UnwritableOutput: it could not be written; what was at ``path`` before is still there.
+    """
+    try:
+        pending.commit(data)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableOutput:
+    return UnwritableOutput(f"{path} cannot be written: {error.strerror}", hint="give another path")

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from plasm.artifacts.modules import Module, read_module
 from plasm.cli.console import say
-from plasm.cli.options import open_output, open_stdin, parse_dir, parse_env, quantity
+from plasm.cli.options import complete, open_output, open_stdin, parse_dir, parse_env, quantity
 from plasm.cli.streams import PassThroughSink
 from plasm.client.local import LocalClient
 from plasm.errors import ExitStatus, InvalidModule
@@ -127,8 +127,8 @@ def run(
         outcome = completed.report.outcome
         if signed:
             envelope = client.sign(completed) if receipt_format == "v1" else client.sign_legacy(completed)
-            if pending is not None:
-                pending.commit(envelope + b"\n")
+            if pending is not None and receipt is not None:
+                complete(pending, receipt, envelope + b"\n")
             sink.show(completed, envelope)
         if not quiet:
             _tell(outcome, job.manifest.limits)
