@@ -35,7 +35,7 @@ class Completed(NamedTuple):
 
 
 class LocalClient:
-    """Runs jobs in a worker of its own and signs receipts with this user's key.
+    """Runs jobs in ``workers`` of its own and signs receipts with this user's key.  May be used from several threads.
 
     ``runtime`` and ``signer`` are plugin names; without them the configuration decides.  ``started`` is a worker
     that is under way already and is used where it has the right runtime.
@@ -50,6 +50,7 @@ class LocalClient:
         *,
         runtime: str | None = None,
         signer: str | None = None,
+        workers: int = 1,
         started: WorkerHandle | None = None,
     ) -> None:
         self.config = config or Config.from_environment(os.environ)
@@ -60,6 +61,7 @@ class LocalClient:
         self._executor = Executor(
             self.runtime,
             ArtifactCache(self.config.cache_dir / "modules" / self.runtime),
+            workers=workers,
             started=started if started and started.runtime == self.runtime else None,
         )
 

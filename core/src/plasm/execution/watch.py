@@ -11,6 +11,7 @@ from plasm.execution.job import Job
 from plasm.execution.metering import Meter
 from plasm.model import OutcomeKind
 
+_CORES: Final = os.cpu_count() or 1
 _SHORTEST_LOOK_S: Final = 0.002
 _FILES_LOOK_S: Final = 0.02
 _PIPE_BYTES: Final = 2**20
@@ -25,7 +26,6 @@ class UsageWatch:
         self._meter = meter
         self._cpu_time = job.manifest.limits.cpu_time
         self._files = job.manifest.limits.files if job.writes_files else None
-        self._cores = os.cpu_count() or 1
         self.next_look = math.inf
 
     def start(self) -> None:
@@ -46,7 +46,7 @@ class UsageWatch:
             left = self._cpu_time / 1000 - self._meter.cpu_time_us() / 1e6
             if left <= 0:
                 return OutcomeKind.OUT_OF_CPU_TIME
-            wait = max(left / self._cores, _SHORTEST_LOOK_S)
+            wait = max(left / _CORES, _SHORTEST_LOOK_S)
         if self._files is not None:
             if self._meter.written_bytes() - output > self._files + _PIPE_BYTES:
                 return OutcomeKind.FILE_LIMIT
