@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from attrs import frozen
 ROOT = Path(__file__).parent.parent
 HELLO = ROOT / "examples" / "hello" / "hello.wasm"
 GREETING = "Hello, World"
+BARE_LOOP = "a bare wasmtime loop"
 
 
 @frozen
@@ -38,6 +40,23 @@ class Measurement:
         return (
             f"{self.name:<44} {self.time * 1e3:9.3f} ms  {ratio:5.2f}x of "
             f"{self.reference} ({self.reference_time * 1e3:.3f} ms)  {aim}"
+        )
+
+
+@frozen
+class Throughput:
+    """The same for jobs a second."""
+
+    name: str
+    reference: str
+    reference_rate: float
+    rate: float
+    aim: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name + ' on two workers':<44} {self.rate:9.1f} /s  {self.rate / self.reference_rate:5.2f}x of "
+            f"{self.reference} ({self.reference_rate:.1f} /s)  aim {self.aim:.1f}x"
         )
 
 
@@ -102,14 +121,60 @@ def warm_job() -> list[Measurement]:
         taken = medians(
             {"bare": bare_job(), "job": run, "sign": lambda: client.sign(completed)}, rounds=21, repeats=200
         )
-    reference = "a bare wasmtime loop"
     return [
-        Measurement("warm job", reference, taken["bare"], taken["job"], aim=1.3),
-        Measurement("signing its receipt", reference, taken["bare"], taken["sign"]),
+        Measurement("warm job", BARE_LOOP, taken["bare"], taken["job"], aim=1.3),
+        Measurement("  what of it is added", BARE_LOOP, taken["bare"], taken["job"] - taken["bare"]),
+        Measurement("signing its receipt", BARE_LOOP, taken["bare"], taken["sign"]),
     ]
 
 
-def bare_job() -> Callable[[], object]:
+def two_workers() -> list[Throughput]:
+    """Jobs a second of two workers on two cores, asked for by two threads."""
+    import plasm
+    from plasm.client.oneshot import CollectingSink
+
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="plasm-bench-") as folder, plasm.LocalClient(workers=2) as client:
+        for name, path, jobs, aim in (
+            ("hello", HELLO, 1000, 1.5),
+            ("a job of some 20 ms", cpu_bound_module(Path(folder)), 50, 1.9),
+        ):
+            module = plasm.read_module(path)
+            job = plasm.Job(plasm.Manifest(module.digest, plasm.Invocation([GREETING])), module)
+
+            def ask(count: int, job: plasm.Job = job) -> None:
+                for _ in range(count):
+                    client.run(job, CollectingSink())
+
+            def share(count: int = jobs, ask: Callable[[int], None] = ask) -> None:
+                threads = [threading.Thread(target=ask, args=(count // 2,)) for _ in range(2)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+
+            bare = bare_job(path)
+            taken = medians({"bare": lambda: [bare() for _ in range(jobs)], "workers": share}, rounds=7)  # noqa: B023
+            measured.append(Throughput(name, BARE_LOOP, jobs / taken["bare"], jobs / taken["workers"], aim))
+    return measured
+
+
+def cpu_bound_module(folder: Path) -> Path:
+    """A command that counts."""
+    from wasmtime import wat2wasm
+
+    path = folder / "count.wasm"
+    path.write_bytes(
+        wat2wasm(
+            """(module (memory (export "memory") 1) (func (export "_start") (local $left i32)
+                (local.set $left (i32.const 20000000))
+                (loop (br_if 0 (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))"""
+        )
+    )
+    return path
+
+
+def bare_job(path: Path = HELLO) -> Callable[[], object]:
     """The same job with nothing but wasmtime: own store, captured and hashed output."""
     from wasmtime import Config, Engine, ExitTrap, Linker, Module, Store, WasiConfig
 
@@ -118,7 +183,7 @@ def bare_job() -> Callable[[], object]:
     engine = Engine(config)
     linker = Linker(engine)
     linker.define_wasi()
-    module = Module.from_file(engine, str(HELLO))
+    module = Module.from_file(engine, str(path))
 
     def run() -> None:
         output: list[bytes] = []
@@ -144,7 +209,7 @@ def main() -> None:
         import os
 
         os.environ["PLASM_HOME"] = home
-        for measure in (lambda: whole_process(home), warm_job):
+        for measure in (lambda: whole_process(home), warm_job, two_workers):
             for measurement in measure():
                 print(measurement, flush=True)
 

@@ -16,7 +16,7 @@ class Config:
     """One reading of the configuration.
 
     ``runtime`` and ``signer`` are plugin names, or ``None`` for the default.  ``disabled_plugins`` holds names, or
-    ``kind:name`` where one name serves several kinds.
+    ``kind:name`` where one name serves several kinds.  ``bootstrap`` are multiaddresses of peers to begin with.
     """
 
     config_dir: Path
@@ -26,6 +26,7 @@ class Config:
     runtime: str | None = None
     signer: str | None = None
     disabled_plugins: frozenset[str] = frozenset()
+    bootstrap: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Config:
@@ -39,6 +40,7 @@ class Config:
             runtime=environ.get("PLASM_RUNTIME") or None,
             signer=environ.get("PLASM_SIGNER") or None,
             disabled_plugins=frozenset(disabled),
+            bootstrap=tuple(environ.get("PLASM_BOOTSTRAP", "").replace(",", " ").split()),
         )
 
 

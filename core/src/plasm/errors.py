@@ -156,6 +156,42 @@ class WorkerFailed(PlasmError):
     code = "worker-failed"
 
 
+class PeerError(PlasmError):
+    """Something that went wrong between peers."""
+
+    code = "peer-failed"
+
+
+class PeerUnreachable(PeerError):
+    """No address of a peer answers, or the connection to it is gone."""
+
+    code = "peer-unreachable"
+
+
+class PeerNotFound(PeerError):
+    """No peer was found that takes the job."""
+
+    code = "peer-not-found"
+
+
+class ProtocolNotSpoken(PeerError):
+    """A peer that does not speak a protocol of ours."""
+
+    code = "protocol-not-spoken"
+
+
+class AddressUnavailable(PlasmError):
+    """An address at which this machine cannot listen."""
+
+    code = "address-unavailable"
+
+
+class ProtocolViolation(PeerError):
+    """A peer that does not keep to the protocol."""
+
+    code = "protocol-violation"
+
+
 class InvalidReceipt(PlasmError):
     """Bytes that are not a receipt."""
 

@@ -31,8 +31,9 @@ def plasm_runtime(config: Config) -> Runtime:
 
 
 @hookspec(firstresult=True)
-def plasm_discovery(config: Config, node: PeerId) -> Discovery:
-    """``plasm.discovery``: a way to find peers and to be found as ``node``."""
+def plasm_discovery(config: Config, node: PeerId, transport: Transport) -> Discovery:
+    """``plasm.discovery``: a way to find peers and to be found as ``node``; ``transport`` is the one in use, for
+    those that speak over it."""
 
 
 @hookspec(firstresult=True)

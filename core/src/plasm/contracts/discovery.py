@@ -1,9 +1,13 @@
-"""The contract of discovery: how peers are found."""
+"""The contract of discovery: how peers are found.
+
+Everything here runs on anyio with trio underneath.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from attrs import field, frozen
 
@@ -12,23 +16,32 @@ from plasm.model import PeerId
 
 @frozen
 class PeerRecord:
-    """A candidate: a peer and where it may be reached.  Nothing in it is to be believed before the handshake."""
+    """A candidate: a peer and the multiaddresses where it may be reached.  Nothing in it is to be believed before the
+    handshake."""
 
     peer: PeerId
     addresses: tuple[str, ...] = field(default=(), converter=tuple)
 
 
 class Discovery(Protocol):
-    """Finds peers and lets them find this node."""
+    """Finds peers and lets them find this node.
+
+    An asynchronous context manager: it works inside its ``async with`` block, whose end says good-bye where the
+    protocol can, and releases every socket and task.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     async def advertise(self, record: PeerRecord, capabilities: Sequence[str]) -> None:
-        """Make ``record`` known under each capability key, and keep it known until :meth:`stop`."""
+        """Make ``record`` known under each capability key, and keep it known until the block ends.  Called again, the
+        new record takes the place of the former."""
         ...
 
-    def find(self, capability: str) -> AsyncIterator[PeerRecord]:
-        """Candidates for a capability key, each peer once, as they are found; ends when there are no more."""
-        ...
-
-    async def stop(self) -> None:
-        """Say good-bye where the protocol can, and release every socket."""
+    def find(self, capability: str | None) -> AsyncIterator[PeerRecord]:
+        """Candidates for a capability key, each peer once, as they are found; ``None`` asks for all that can be found
+        without one.  Goes on until the caller stops where the protocol has no end, and never yields this node."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plasm.receipts._signatures import sign_as
+from plasm.signatures import sign_as
 from plasm.receipts.dsse import PAYLOAD_TYPE, Envelope, pae
 from plasm.receipts.statement import Receipt, decode, encode
 

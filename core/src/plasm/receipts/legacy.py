@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from plasm.errors import VerificationFailed
 from plasm.model import PeerId, Sha256
-from plasm.receipts._signatures import sign_as, signature_holds
+from plasm.signatures import sign_as, signature_holds
 from plasm.receipts._strict_json import Fields, count, exactly, hexadecimal, load
 from plasm.receipts.statement import Receipt
 

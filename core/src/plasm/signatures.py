@@ -35,7 +35,7 @@ def sign_as(node: PeerId, message: bytes, signer: Signer) -> bytes:
     """
     if signer.public_key != node.public_key:
         raise IdentityError(
-            f"the receipt names the node {node}, and the signer holds the key of {PeerId(signer.public_key)}",
+            f"what is to be signed names the node {node}, and the signer holds the key of {PeerId(signer.public_key)}",
             hint="run the node and its signer with the same identity",
         )
     signature = signer.sign(message)
