@@ -56,7 +56,12 @@ def _serve(channel: Channel) -> NoReturn:
     # What was made so far stays for good: it need not be looked at again.
     gc.freeze()
     gc.enable()
-    description = {"name": runtime.name, "version": runtime.version}
+    description = {
+        "name": runtime.name,
+        "version": runtime.version,
+        "enforces": sorted(runtime.enforces),
+        "provides": sorted(runtime.provides),
+    }
     channel.send(frames.READY, json.dumps(description).encode())
     tag, payload = channel.receive()
     job = marshal.loads(payload)

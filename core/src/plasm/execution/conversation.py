@@ -8,7 +8,6 @@ JOB ──▶ (PREPARING ──▶ ARTIFACT or MODULE) ──▶ running: STDIN 
 
 from __future__ import annotations
 
-import json
 import marshal
 import select
 import signal
@@ -16,28 +15,19 @@ import time
 from typing import Any, Final
 
 from plasm.artifacts.cache import MAX_ARTIFACT_BYTES, ArtifactCache, is_artifact_key
-from plasm.errors import InvalidInput, InvalidModule, WorkerFailed, by_code
-from plasm.execution import frames
+from plasm.errors import InvalidModule, WorkerFailed
+from plasm.execution import control, frames
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.output import Output
 from plasm.execution.stdin import StdinSource
 from plasm.execution.watch import UsageWatch
 from plasm.execution.worker import Folders, Worker
-from plasm.model import Outcome, OutcomeKind, TrapKind, Usage, sha256_hex
+from plasm.model import Outcome, OutcomeKind, Usage, sha256_hex
 
 PREPARATION_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 0.05
 _NO_INPUT: Final = sha256_hex(b"")
-_ENDS_OF_A_GUEST: Final = frozenset(
-    {
-        OutcomeKind.EXITED,
-        OutcomeKind.TRAPPED,
-        OutcomeKind.OUT_OF_MEMORY,
-        OutcomeKind.OUT_OF_FUEL,
-        OutcomeKind.CANCELLED,
-    }
-)
 _ENDS_BY_SIGNAL: Final[dict[int, OutcomeKind]] = {
     signal.SIGXFSZ: OutcomeKind.FILE_LIMIT,
     signal.SIGXCPU: OutcomeKind.OUT_OF_CPU_TIME,
@@ -109,8 +99,8 @@ class Conversation:
             truncated=tuple(sorted(self._output.truncated)),
             started_us=started,
             finished_us=max(started, time.time_ns() // 1000),
-            runtime_name=self._worker.runtime_name,
-            runtime_version=self._worker.runtime_version,
+            runtime_name=self._worker.runtime.name if self._worker.runtime else self._job.manifest.runtime or "?",
+            runtime_version=self._worker.runtime.version if self._worker.runtime else "?",
         )
 
     def _converse(self) -> None:
@@ -170,9 +160,7 @@ class Conversation:
         if tag == frames.RESULT:
             self._result(payload)
         elif tag == frames.READY:
-            said = _parse(payload)
-            self._worker.runtime_name, self._worker.runtime_version = str(said.get("name")), str(said.get("version"))
-            self._worker.ready = True
+            self._worker.runtime = control.description(payload)
         elif tag == frames.PREPARING:
             self._preparing = True
             self._wait_for(PREPARATION_SECONDS)
@@ -225,25 +213,16 @@ class Conversation:
                 self._stop_for(self._output.take(stream, data))
 
     def _result(self, payload: bytes) -> None:
-        said = _parse(payload)
-        try:
-            outcome = Outcome(OutcomeKind(said["kind"]), said["exit_code"], said["trap"] and TrapKind(said["trap"]))
-            usage = self._usage(said["peak_memory"], said["fuel"])
-        except (ValueError, KeyError, TypeError, InvalidInput):
-            raise frames.FrameError("a result that is none") from None
-        if outcome.kind not in _ENDS_OF_A_GUEST:
-            raise frames.FrameError("an outcome that is not the worker's to tell")
-        self._ended = outcome, usage
+        end = control.result(payload)
+        usage = self._usage(end.peak_memory, end.fuel)
+        self._ended = end.outcome, usage
         self._drain()
-        if outcome.kind is OutcomeKind.CANCELLED or self._output.truncated:
+        if end.outcome.kind is OutcomeKind.CANCELLED or self._output.truncated:
             self._ended = Outcome(self._stopped or OutcomeKind.CRASHED), usage
         self._finish_input()
 
     def _usage(self, peak_memory: int | None = None, fuel: int | None = None) -> Usage:
         meter = self._worker.meter
-        for said in (peak_memory, fuel):
-            if said is not None and (type(said) is not int or not 0 <= said < 2**53):
-                raise ValueError("not a number of anything")
         wall_time = int((time.monotonic() - self._clock) * 1e6)
         return Usage(wall_time, meter.cpu_time_us(), meter.peak_growth() if peak_memory is None else peak_memory, fuel)
 
@@ -262,11 +241,7 @@ class Conversation:
                 self._worker.kill()
 
     def _fail(self, payload: bytes) -> None:
-        said = _parse(payload)
-        try:
-            error = by_code(said["code"])(str(said["message"]), hint=str(said["hint"]))
-        except KeyError:
-            raise frames.FrameError("a failure that is none") from None
+        error = control.refusal(payload)
         if self._worker.ready:
             self._refused = True
             self._finish_input()
@@ -318,17 +293,6 @@ class Conversation:
     def _milliseconds_left(self) -> float:
         moment = self._deadline if self._preparing else min(self._deadline, self._watch.next_look)
         return max(0.0, moment - time.monotonic()) * 1000
-
-
-def _parse(payload: bytes) -> dict[str, Any]:
-    """The JSON object that an untrusted worker sent."""
-    try:
-        said = json.loads(payload)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise frames.FrameError("a control frame that is no JSON object")
-    return said
 
 
 def _order(job: Job, stdin: bool) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from types import TracebackType
 
 from plasm.artifacts.cache import ArtifactCache
 from plasm.execution.cancellation import Cancellation
-from plasm.execution.conversation import Conversation
+from plasm.execution.control import RuntimeDescription
+from plasm.execution.conversation import PREPARATION_SECONDS, Conversation
 from plasm.execution.job import Job, OutputSink, Report
 from plasm.execution.pool import Pool
 from plasm.execution.slots import Slots
@@ -53,6 +54,14 @@ class Executor:
     def waiting(self) -> int:
         """How many jobs wait for a worker now."""
         return self._slots.waiting
+
+    def describe(self) -> RuntimeDescription:
+        """What the runtime is, keeps and provides; waits for a worker to have loaded it.
+
+        Raises:
+            PlasmError: the runtime cannot be loaded.
+        """
+        return self._pool.describe(PREPARATION_SECONDS)
 
     def run(
         self,

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from plasm.errors import WorkerFailed
+from plasm.execution.control import RuntimeDescription
 from plasm.execution.spawn import WorkerHandle, start_worker
 from plasm.execution.worker import Folders, Worker
 
@@ -58,6 +59,19 @@ class Pool:
         """
         with self._lock:
             return self._pick(lambda worker: worker.fresh)
+
+    def describe(self, seconds: float) -> RuntimeDescription:
+        """What the workers' runtime is and provides; waits for it to be loaded.
+
+        Raises:
+            WorkerFailed: it is not loaded in time, or no process can be started.
+            PlasmError: it cannot be loaded.
+        """
+        worker = self.take_fresh()
+        try:
+            return worker.wait_until_ready(seconds)
+        finally:
+            self.give_back(worker)
 
     def give_back(self, worker: Worker) -> None:
         """Have ``worker``, whose job has ended, ready for another one, or a new worker in its place."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from plasm.execution.frames import Decoder
+from plasm.errors import WorkerFailed
+from plasm.execution.control import RuntimeDescription, description, refusal
+from plasm.execution.frames import FAILED, Decoder, FrameError
 from plasm.execution.metering import Meter
 from plasm.execution.spawn import WorkerHandle
 
@@ -24,10 +27,9 @@ Folders = tuple[tuple[str, bool, int, int], ...]
 class Worker:
     """Owns one worker process.
 
-    ``usable`` turns false when it must not be given another job.  ``ready`` tells whether it has loaded its
-    runtime, whose name and version are then in ``runtime_name`` and ``runtime_version``.  ``fresh`` is true until it
-    gets a job: only what such a worker compiles is worth keeping, for a job that broke out of its runtime would still
-    be in the process.
+    ``usable`` turns false when it must not be given another job.  ``runtime`` is what it has said of its runtime,
+    ``None`` while it loads it.  ``fresh`` is true until it gets a job: only what such a worker compiles is worth
+    keeping, for a job that broke out of its runtime would still be in the process.
     """
 
     def __init__(self, handle: WorkerHandle) -> None:
@@ -39,14 +41,40 @@ class Worker:
         self._idle_bytes = 0
         self.meter = Meter(handle.pid)
         self.usable = True
-        self.ready = False
         self.fresh = True
-        self.runtime_name = handle.runtime
-        self.runtime_version = "?"
+        self.runtime: RuntimeDescription | None = None
 
     @property
     def pid(self) -> int:
         return self._handle.pid
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has loaded its runtime."""
+        return self.runtime is not None
+
+    def wait_until_ready(self, seconds: float) -> RuntimeDescription:
+        """Wait for an idle worker to have loaded its runtime.
+
+        Raises:
+            WorkerFailed: it has not done so in time, or has ended.
+            PlasmError: it cannot load the runtime.
+        """
+        poll = select.poll()
+        poll.register(self.sends_on, select.POLLIN)
+        while self.runtime is None:
+            try:
+                received = self.receive() if poll.poll(seconds * 1000) else ()
+                for tag, payload in received:
+                    if tag == FAILED:
+                        raise refusal(payload)
+                    self.runtime = description(payload)
+                if not received:
+                    raise EOFError
+            except (EOFError, FrameError):
+                self.kill()
+                raise WorkerFailed("a worker process did not become ready", hint="run: plasm plugins --load") from None
+        return self.runtime
 
     @property
     def receives_on(self) -> int:

@@ -1,0 +1,103 @@
+"""What a worker says in control frames: JSON, none of it trusted, each field checked before it is used."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NamedTuple
+
+from plasm.errors import InvalidInput, PlasmError, by_code
+from plasm.execution.frames import FrameError
+from plasm.model import Outcome, OutcomeKind, TrapKind
+
+_MAX_NUMBER: Final = 2**53
+_ENDS_OF_A_GUEST: Final = frozenset(
+    {
+        OutcomeKind.EXITED,
+        OutcomeKind.TRAPPED,
+        OutcomeKind.OUT_OF_MEMORY,
+        OutcomeKind.OUT_OF_FUEL,
+        OutcomeKind.CANCELLED,
+    }
+)
+
+
+class RuntimeDescription(NamedTuple):
+    """A worker's runtime: what it keeps and provides, by the names of ``LimitKind`` and ``Feature``."""
+
+    name: str
+    version: str
+    enforces: frozenset[str] = frozenset()
+    provides: frozenset[str] = frozenset()
+
+
+class GuestEnd(NamedTuple):
+    """How a job ended as its runtime tells it; ``None`` where it does not measure."""
+
+    outcome: Outcome
+    peak_memory: int | None
+    fuel: int | None
+
+
+def description(payload: bytes) -> RuntimeDescription:
+    """What READY says.
+
+    Raises:
+        FrameError: nothing of the kind.
+    """
+    said = _parse(payload)
+    try:
+        return RuntimeDescription(
+            str(said["name"]), str(said["version"]), frozenset(said["enforces"]), frozenset(said["provides"])
+        )
+    except (KeyError, TypeError):
+        raise FrameError("a description that is none") from None
+
+
+def refusal(payload: bytes) -> PlasmError:
+    """What FAILED says, as the error to raise.
+
+    Raises:
+        FrameError: nothing of the kind.
+    """
+    said = _parse(payload)
+    try:
+        return by_code(said["code"])(str(said["message"]), hint=str(said["hint"]))
+    except KeyError:
+        raise FrameError("a failure that is none") from None
+
+
+def result(payload: bytes) -> GuestEnd:
+    """What RESULT says.
+
+    Raises:
+        FrameError: nothing of the kind, or an outcome that is the executor's to tell.
+    """
+    said = _parse(payload)
+    try:
+        trap = said["trap"] and TrapKind(said["trap"])
+        end = GuestEnd(
+            Outcome(OutcomeKind(said["kind"]), said["exit_code"], trap),
+            _number(said["peak_memory"]),
+            _number(said["fuel"]),
+        )
+    except (ValueError, KeyError, TypeError, InvalidInput):
+        raise FrameError("a result that is none") from None
+    if end.outcome.kind not in _ENDS_OF_A_GUEST:
+        raise FrameError("an outcome that is not the worker's to tell")
+    return end
+
+
+def _number(value: object) -> int | None:
+    if value is None or (type(value) is int and 0 <= value < _MAX_NUMBER):
+        return value
+    raise ValueError("not a number of anything")
+
+
+def _parse(payload: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise FrameError("a control frame that is no JSON object")
+    return said
