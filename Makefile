@@ -6,6 +6,7 @@ UV := $(VENV)/bin/uv
 PLASM := $(VENV)/bin/plasm
 READY := $(VENV)/.ready
 MEMBERS := core $(wildcard plugins/*)
+GUESTS := core/src/plasm/testing/guests
 CONSTRAINTS := --constraint constraints.txt --build-constraint constraints.txt
 
 # Byte code makes every start several times faster: have it written whatever the caller's habits are.
@@ -18,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench examples examples-check wheels lock system clean
+.PHONY: help demo test lint type format bench examples examples-check guests guests-check wheels lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -53,6 +54,14 @@ examples: $(READY) ## Build the example modules from their sources
 examples-check: $(READY) ## Check that the committed example modules are what their sources give
 	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
 	@$(MAKE) --no-print-directory -C examples PYTHON=../$(VENV)/bin/python check
+
+guests: $(READY) ## Build the modules of the contract kits from their sources
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
+	@$(MAKE) --no-print-directory -C $(GUESTS) PYTHON=$(CURDIR)/$(VENV)/bin/python
+
+guests-check: $(READY) ## Check that the committed modules of the contract kits are what their sources give
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
+	@$(MAKE) --no-print-directory -C $(GUESTS) PYTHON=$(CURDIR)/$(VENV)/bin/python check
 
 wheels: $(READY) ## Build a wheel and a source archive of every distribution into dist/
 	$(UV) build --all-packages --build-constraint constraints.txt --out-dir dist

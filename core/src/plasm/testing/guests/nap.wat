@@ -1,0 +1,21 @@
+;; Writes the wall clock before a sleep of an hour, after it, and after a sleep until a day after the first reading.
+(module
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\20\00\00\00\18\00\00\00")
+  (func $read (param $where i32)
+    (if (call $time (i32.const 0) (i64.const 1) (local.get $where)) (then unreachable)))
+  ;; A subscription at 128: userdata, kind 0 (clock), clock 0, timeout, precision, flags.
+  (func $sleep (param $timeout i64) (param $absolute i32)
+    (i64.store (i32.const 152) (local.get $timeout))
+    (i32.store16 (i32.const 168) (local.get $absolute))
+    (if (call $poll (i32.const 128) (i32.const 192) (i32.const 1) (i32.const 16)) (then unreachable)))
+  (func (export "_start")
+    (call $read (i32.const 32))
+    (call $sleep (i64.const 3600000000000) (i32.const 0))
+    (call $read (i32.const 40))
+    (call $sleep (i64.add (i64.load (i32.const 32)) (i64.const 86400000000000)) (i32.const 1))
+    (call $read (i32.const 48))
+    (if (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)) (then unreachable))))

@@ -1,0 +1,15 @@
+;; Writes all that can be learned of the standard streams: for each an error and 24 bytes, an error and 64 bytes.
+(module
+  (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $status (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_filestat_get" (func $file (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\00\01\00\00\50\01\00\00")
+  (func $describe (param $stream i32) (param $where i32)
+    (i32.store (local.get $where) (call $status (local.get $stream) (i32.add (local.get $where) (i32.const 8))))
+    (i32.store offset=32 (local.get $where) (call $file (local.get $stream) (i32.add (local.get $where) (i32.const 40)))))
+  (func (export "_start")
+    (call $describe (i32.const 0) (i32.const 256))
+    (call $describe (i32.const 1) (i32.const 368))
+    (call $describe (i32.const 2) (i32.const 480))
+    (if (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)) (then unreachable))))
