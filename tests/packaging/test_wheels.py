@@ -51,6 +51,16 @@ def test_every_distribution_builds_a_wheel_with_types_and_metadata(wheels: list[
         assert "Description-Content-Type: text/markdown" in text
 
 
+def test_the_guests_of_the_contract_kits_are_in_the_core_wheel(wheels: list[Path]) -> None:
+    source = ROOT / "core" / "src"
+    guests = {str(path.relative_to(source)) for path in (source / "plasm" / "testing" / "guests").rglob("*.wasm")}
+    (core,) = [wheel for wheel in wheels if wheel.name.startswith("plasm-")]
+    with zipfile.ZipFile(core) as archive:
+        packed = {name for name in archive.namelist() if name.endswith(".wasm")}
+    assert packed == guests
+    assert len(guests) > 20
+
+
 def test_versions_agree() -> None:
     versions = {tomllib.loads((path / "pyproject.toml").read_text())["project"]["version"] for path in DISTRIBUTIONS}
     import plasm

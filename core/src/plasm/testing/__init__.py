@@ -1,0 +1,17 @@
+"""Contract kits: each says as tests what a plugin of its kind must do, for whoever writes one.
+
+from plasm.testing import RuntimeContract
+
+class TestMine(RuntimeContract):
+    runtime = "mine"
+"""
+
+from __future__ import annotations
+
+from plasm._lazy import lazily
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plasm.testing.runtime import RuntimeContract as RuntimeContract
+
+__getattr__, __dir__ = lazily(__name__, {"RuntimeContract": "plasm.testing.runtime"})
