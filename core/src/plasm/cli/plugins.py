@@ -1,4 +1,4 @@
-"""``plasm plugins``: what is installed, and whether it works."""
+"""``plasm plugins``: what is installed, whether it works, and whether it is right."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 
 from plasm.cli.console import printable, show_json
 from plasm.config import Config
-from plasm.errors import PluginError
-from plasm.plugins import PluginEntry, PluginHost
+from plasm.errors import ExitStatus, InvalidInput, PluginError
+from plasm.plugins import PluginEntry, PluginHost, PluginKind
 from plasm.plugins.loading import load
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -20,11 +20,19 @@ Examples:
   plasm plugins             what is installed, read from metadata
   plasm plugins --load      and whether each can be loaded
   plasm plugins --json | jq '.[].name'
+  plasm plugins check NAME  whether a runtime does all that a runtime must
+"""
+
+CHECK_EXAMPLES = """\b
+Examples:
+  plasm plugins check wasmtime
+  plasm plugins check mine --json | jq '.behaviours[] | select(.state == "failed")'
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.callback(invoke_without_command=True, epilog=EXAMPLES, subcommand_metavar="[check NAME]")
 def plugins(
+    ctx: typer.Context,
     load_: Annotated[bool, typer.Option("--load", help="Load each plugin, and say why one cannot be.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -32,6 +40,12 @@ def plugins(
 
     PLASM_DISABLE_PLUGINS turns off those that it names, as NAME or KIND:NAME.
     """
+    if ctx.invoked_subcommand is not None:
+        if load_ or json_:
+            raise InvalidInput(
+                "--load and --json stand before a command", hint="write: plasm plugins check NAME --json"
+            )
+        return
     host = PluginHost(Config.from_environment(os.environ))
     rows = [_row(host, entry, try_load=load_) for entry in host.entries]
     if json_:
@@ -43,6 +57,52 @@ def plugins(
     for line, row in zip(table, [{"why": ""}, *rows], strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         typer.echo(printable(f"{cells}  {row['why']}".rstrip()))
+
+
+@app.command(epilog=CHECK_EXAMPLES)
+def check(
+    name: Annotated[str, typer.Argument(help="The runtime plugin's name.", metavar="NAME", show_default=False)],
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Try whether a runtime does all that a runtime must: one line for each behaviour.
+
+    Declared are behaviours that it refuses as it should, for it does not say that it can. The exit status is 125 when
+    one failed.
+    """
+    host = PluginHost(Config.from_environment(os.environ))
+    others = [entry.kind for entry in host.entries if entry.name == name]
+    if others and PluginKind.RUNTIME not in others:
+        raise InvalidInput(
+            f"{name!r} is a {others[0]} plugin, and only runtimes can be checked so far", hint="see: plasm plugins"
+        )
+    runtime = host.select(PluginKind.RUNTIME, name)
+    import attrs
+
+    from plasm.testing import checking
+    from plasm.testing.declaration import declaration_of
+
+    declaration = declaration_of(runtime.name)
+    results = []
+    for result in checking.check(checking.runtime_contract(runtime.name)):
+        results.append(result)
+        if not json_:
+            typer.echo(printable(f"{result.state:<8}  {result.behaviour}" + (f": {result.why}" if result.why else "")))
+    counts = {state.value: sum(result.state is state for result in results) for state in checking.State}
+    if json_:
+        show_json(
+            {
+                "runtime": runtime.name,
+                "version": declaration.version,
+                "enforces": sorted(declaration.enforces),
+                "provides": sorted(declaration.provides),
+                **counts,
+                "behaviours": [attrs.asdict(result) for result in results],
+            }
+        )
+    else:
+        summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+        typer.echo(printable(f"{runtime.name} {declaration.version}: {summary}"))
+    return ExitStatus.FAILED if counts[checking.State.FAILED] else ExitStatus.OK
 
 
 def _row(host: PluginHost, entry: PluginEntry, *, try_load: bool) -> dict[str, str]:
