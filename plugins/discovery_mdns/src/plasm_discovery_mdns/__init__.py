@@ -1,0 +1,25 @@
+"""Finds peers on the local network, and is found there, by libp2p's records in multicast DNS.
+
+https://github.com/libp2p/specs/blob/master/discovery/mdns.md
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from plasm.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from plasm.contracts import Discovery
+    from plasm.model import PeerId
+
+PLASM_HOOK_API = 1
+
+
+@hookimpl
+def plasm_discovery(node: PeerId) -> Discovery:
+    """Discovery at the interfaces that ``PLASM_MDNS_INTERFACES`` names, at all where it names none."""
+    from plasm_discovery_mdns._discovery import MdnsDiscovery
+
+    return MdnsDiscovery(node, os.environ.get("PLASM_MDNS_INTERFACES", "").replace(",", " ").split())
