@@ -70,39 +70,38 @@ def check(
     one failed.
     """
     host = PluginHost(Config.from_environment(os.environ))
-    others = [entry.kind for entry in host.entries if entry.name == name]
-    if others and PluginKind.RUNTIME not in others:
-        raise InvalidInput(
-            f"{name!r} is a {others[0]} plugin, and only runtimes can be checked so far", hint="see: plasm plugins"
-        )
-    runtime = host.select(PluginKind.RUNTIME, name)
+    runtime = _runtime(host, name)
     import attrs
 
+    from plasm.artifacts.cache import ArtifactCache
+    from plasm.execution.executor import Executor
     from plasm.testing import checking
-    from plasm.testing.declaration import declaration_of
 
-    declaration = declaration_of(runtime.name)
+    with Executor(runtime, ArtifactCache(host.config.cache_dir / "modules" / runtime)) as executor:
+        description = executor.describe()
     results = []
-    for result in checking.check(checking.runtime_contract(runtime.name)):
+    for result in checking.check(checking.runtime_contract(runtime)):
         results.append(result)
         if not json_:
             typer.echo(printable(f"{result.state:<8}  {result.behaviour}" + (f": {result.why}" if result.why else "")))
     counts = {state.value: sum(result.state is state for result in results) for state in checking.State}
     if json_:
-        show_json(
-            {
-                "runtime": runtime.name,
-                "version": declaration.version,
-                "enforces": sorted(declaration.enforces),
-                "provides": sorted(declaration.provides),
-                **counts,
-                "behaviours": [attrs.asdict(result) for result in results],
-            }
-        )
+        behaviours = [attrs.asdict(result) for result in results]
+        show_json({"runtime": runtime, "version": description.version, **counts, "behaviours": behaviours})
     else:
         summary = ", ".join(f"{count} {state}" for state, count in counts.items())
-        typer.echo(printable(f"{runtime.name} {declaration.version}: {summary}"))
+        typer.echo(printable(f"{runtime} {description.version}: {summary}"))
     return ExitStatus.FAILED if counts[checking.State.FAILED] else ExitStatus.OK
+
+
+def _runtime(host: PluginHost, name: str) -> str:
+    """The name of a runtime that can be checked."""
+    kinds = [entry.kind for entry in host.entries if entry.name == name]
+    if kinds and PluginKind.RUNTIME not in kinds:
+        raise InvalidInput(
+            f"{name!r} is a {kinds[0]} plugin, and there is no kit for that kind yet", hint="see: plasm plugins"
+        )
+    return host.select(PluginKind.RUNTIME, name).name
 
 
 def _row(host: PluginHost, entry: PluginEntry, *, try_load: bool) -> dict[str, str]:

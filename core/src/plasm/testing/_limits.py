@@ -28,7 +28,7 @@ class LimitsKept(Workbench):
             return
         assert finished.outcome == Outcome.exited(0), finished
         assert _MEMORY // 2 < finished.number * _PAGE < _LARGE, finished
-        if LimitKind.MEMORY in self.declaration.enforces:
+        if LimitKind.MEMORY in self.description.enforces:
             assert finished.number * _PAGE <= _MEMORY, finished
         else:
             self.declare("it leaves the memory limit to the executor, which bounds the process, not the job")

@@ -17,6 +17,7 @@ from plasm.artifacts.modules import Module, read_module
 from plasm.client.oneshot import CollectingSink
 from plasm.errors import FeatureNotProvided, LimitNotEnforceable, PlasmError
 from plasm.execution.cancellation import Cancellation
+from plasm.execution.control import RuntimeDescription
 from plasm.execution.executor import Executor
 from plasm.execution.job import Job, OutputSink, Report
 from plasm.model import (
@@ -31,7 +32,6 @@ from plasm.model import (
     Preopen,
     TrapKind,
 )
-from plasm.testing.declaration import Declaration, declaration_of
 
 PATIENCE_MS = 10_000
 """The wall time of a job that says nothing else: a runtime that does not do what it should is not waited for."""
@@ -94,7 +94,7 @@ class Workbench:
 
     _base: ClassVar[Path]
     _shared: ClassVar[Executor | None] = None
-    _declaration: ClassVar[Declaration | None] = None
+    _description: ClassVar[RuntimeDescription | None] = None
 
     folder: Path
     declared: str
@@ -118,12 +118,12 @@ class Workbench:
         shutil.rmtree(self.folder)
 
     @property
-    def declaration(self) -> Declaration:
+    def description(self) -> RuntimeDescription:
         """What the runtime says of itself."""
         cls = type(self)
-        if cls._declaration is None:
-            cls._declaration = declaration_of(self.runtime)
-        return cls._declaration
+        if cls._description is None:
+            cls._description = self.executor.describe()
+        return cls._description
 
     @property
     def executor(self) -> Executor:
@@ -181,7 +181,8 @@ def needs(*abilities: Feature | LimitKind) -> Callable[[_Test], _Test]:
     def decorate(test: _Test) -> _Test:
         @wraps(test)
         def run(self: Workbench) -> None:
-            lacking = set(abilities) - self.declaration.enforces - self.declaration.provides
+            said = self.description.enforces | self.description.provides
+            lacking = {ability for ability in abilities if ability not in said}
             expected = lacking | {Feature.DETERMINISM}.intersection(abilities)
             try:
                 test(self)

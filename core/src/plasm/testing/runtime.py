@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from plasm.testing._cancelling import Cancelling
 from plasm.testing._clocks import Clocks
+from plasm.testing._description import Description
 from plasm.testing._determinism import DeterministicJobs
 from plasm.testing._endings import Endings
 from plasm.testing._escapes import Escapes
@@ -29,6 +30,7 @@ class RuntimeContract(
     Clocks,
     Endings,
     Invocations,
+    Description,
 ):
     """What every runtime must do.  A subclass names its ``runtime``; pytest runs it, and so does
     ``plasm plugins check NAME``.
