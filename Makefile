@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench examples examples-check guests guests-check wheels lock system clean
+.PHONY: help demo test lint type format bench breadth examples examples-check guests guests-check wheels lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -32,6 +32,7 @@ demo: $(READY) ## Run a job, keep its signed receipt and verify it
 	    && echo "ran examples/hello/hello.wasm in a sandbox; build/hello.receipt.json says so, and its signature holds."
 
 test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
+	@if $(BREADTH_SOURCES); then $(MAKE) --no-print-directory breadth; fi
 	@$(TOX) run $(ARGS)
 
 lint: $(READY) ## Check style
@@ -46,6 +47,15 @@ format: $(READY) ## Mend what of the style can be mended
 
 bench: $(READY) ## Measure
 	$(VENV)/bin/python bench/run.py
+
+# Fails where apt cannot give the sources, after saying why; `make test` goes on without these programs then.
+BREADTH_SOURCES := $(VENV)/bin/python tests/breadth/sources.py build/breadth/sources
+
+breadth: $(READY) ## Build well-known C programs for the tests in tests/breadth, from Debian's sources
+	@$(BREADTH_SOURCES)
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
+	@$(MAKE) --no-print-directory --jobs="$$(nproc)" -C build/breadth -f ../../tests/breadth/Makefile \
+	    PYTHON='$(CURDIR)/$(VENV)/bin/python'
 
 examples: $(READY) ## Build the example modules from their sources
 	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
