@@ -174,6 +174,18 @@ class PeerNotFound(PeerError):
     code = "peer-not-found"
 
 
+class PeerRejected(PeerError):
+    """A peer does not take the job."""
+
+    code = "peer-rejected"
+
+
+class OutputUnwanted(PeerError):
+    """Whoever reads a job's output has gone."""
+
+    code = "output-unwanted"
+
+
 class ProtocolNotSpoken(PeerError):
     """A peer that does not speak a protocol of ours."""
 
@@ -202,6 +214,12 @@ class VerificationFailed(PlasmError):
     """A receipt that does not hold, or does not speak of what it was compared with."""
 
     code = "verification-failed"
+
+
+class PeerLied(VerificationFailed):
+    """What a peer sent does not verify."""
+
+    code = "peer-lied"
 
 
 def by_code(code: str) -> type[PlasmError]:

@@ -11,9 +11,9 @@ import contextlib
 import hashlib
 import os
 import re
-import stat
 from pathlib import Path
 
+from plasm.artifacts.folders import is_private, prune
 from plasm.files import write_atomically
 from plasm.model import Sha256
 
@@ -41,7 +41,7 @@ class ArtifactCache:
         """The artifact stored under these names, or ``None``."""
         path = self._path(module, key)
         try:
-            if not self._private():
+            if not is_private(self.folder):
                 return None
             data = path.read_bytes()
             digest, artifact = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
@@ -57,22 +57,9 @@ class ArtifactCache:
         """Store ``artifact``, and remove those used longest ago where the cache has grown too large."""
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._private():
+            if is_private(self.folder):
                 write_atomically(self._path(module, key), hashlib.sha256(artifact).digest() + artifact)
-                self._prune()
+                prune(self.folder, MAX_CACHE_BYTES)
 
     def _path(self, module: Sha256, key: str) -> Path:
         return self.folder / f"{module}.{key}"
-
-    def _private(self) -> bool:
-        status = os.lstat(self.folder)
-        return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
-
-    def _prune(self) -> None:
-        entries = [(entry.stat(), entry.path) for entry in os.scandir(self.folder)]
-        excess = sum(status.st_size for status, _ in entries) - MAX_CACHE_BYTES
-        for status, path in sorted(entries, key=lambda pair: pair[0].st_mtime_ns):
-            if excess <= 0:
-                break
-            os.unlink(path)
-            excess -= status.st_size

@@ -16,6 +16,9 @@ from plasm.execution.spawn import WorkerHandle
 
 COMMANDS = {
     "run": "plasm.cli.run",
+    "submit": "plasm.cli.submit",
+    "start": "plasm.cli.start",
+    "peers": "plasm.cli.peers",
     "verify": "plasm.cli.verify",
     "identity": "plasm.cli.identity",
     "plugins": "plasm.cli.plugins",
@@ -27,6 +30,8 @@ Examples:
   plasm run hello.wasm "Hello, World"              run a job on this machine
   plasm run job.wasm --receipt job.receipt.json    and keep a signed receipt
   plasm verify job.receipt.json --module job.wasm  check what it claims
+  plasm start                                      offer this machine to peers
+  plasm submit hello.wasm "Hello, World"           run a job on a peer
   plasm COMMAND --help                             more about a command
 """
 

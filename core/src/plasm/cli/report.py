@@ -1,14 +1,24 @@
-"""The JSON document of ``plasm run --json``."""
+"""The JSON document of ``plasm run --json`` and ``plasm submit --json``."""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from plasm.cli.console import show_json
-from plasm.client.local import Completed
 from plasm.client.oneshot import CollectingSink
+from plasm.model import Outcome, PeerId, Usage
+
+
+class Ended(NamedTuple):
+    """What is told of a job that has ended, and of the node that ran it."""
+
+    job_id: str
+    node: PeerId
+    outcome: Outcome
+    usage: Usage
+    truncated: tuple[str, ...]
 
 
 class ReportedSink(CollectingSink):
@@ -16,13 +26,13 @@ class ReportedSink(CollectingSink):
 
     closed = False
 
-    def show(self, completed: Completed, receipt: bytes) -> None:
+    def show(self, ended: Ended, receipt: bytes) -> None:
         """Print the document."""
-        report = completed.report
-        outcome, usage = report.outcome, report.usage
+        outcome, usage = ended.outcome, ended.usage
         show_json(
             {
-                "job": completed.job_id,
+                "job": ended.job_id,
+                "node": str(ended.node),
                 "outcome": {"kind": outcome.kind, "exit_code": outcome.exit_code, "trap": outcome.trap},
                 "exit_status": int(outcome.exit_status),
                 "usage": {
@@ -33,7 +43,7 @@ class ReportedSink(CollectingSink):
                 },
                 "stdout": _text_or_base64(self.content("stdout")),
                 "stderr": _text_or_base64(self.content("stderr")),
-                "truncated": report.truncated,
+                "truncated": ended.truncated,
                 "receipt": json.loads(receipt),
             }
         )

@@ -11,7 +11,7 @@ from plasm.errors import UnwritableOutput
 from plasm.execution.cancellation import Cancellation
 
 if TYPE_CHECKING:
-    from plasm.client.local import Completed
+    from plasm.cli.report import Ended
     from plasm.contracts.runtime import Stream
 
 _DESCRIPTORS: Final[Mapping[Stream, int]] = {"stdout": 1, "stderr": 2}
@@ -49,5 +49,5 @@ class PassThroughSink:
                 raise UnwritableOutput(f"the job's {stream} cannot be passed on: {error.strerror}") from None
         return True
 
-    def show(self, completed: Completed, receipt: bytes) -> None:
+    def show(self, ended: Ended, receipt: bytes) -> None:
         """Nothing more: it has all been passed on."""

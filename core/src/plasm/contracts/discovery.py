@@ -5,7 +5,7 @@ Everything here runs on anyio with trio underneath.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -14,13 +14,17 @@ from attrs import field, frozen
 from plasm.model import PeerId
 
 
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 @frozen
 class PeerRecord:
     """A candidate: a peer and the multiaddresses where it may be reached.  Nothing in it is to be believed before the
     handshake."""
 
     peer: PeerId
-    addresses: tuple[str, ...] = field(default=(), converter=tuple)
+    addresses: tuple[str, ...] = field(default=(), converter=_texts)
 
 
 class Discovery(Protocol):

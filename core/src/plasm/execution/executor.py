@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from plasm.artifacts.cache import ArtifactCache
@@ -55,6 +56,10 @@ class Executor:
         """How many jobs wait for a worker now."""
         return self._slots.waiting
 
+    def has_room(self) -> bool:
+        """Whether a job would be run or wait, and not be refused, as things are now."""
+        return self._slots.has_room()
+
     def describe(self) -> RuntimeDescription:
         """What the runtime is, keeps and provides; waits for a worker to have loaded it.
 
@@ -70,8 +75,10 @@ class Executor:
         *,
         stdin: bytes | int | None = None,
         cancellation: Cancellation | None = None,
+        started: Callable[[], None] | None = None,
     ) -> Report:
         """Run ``job``, passing its output to ``sink`` as it comes; ``stdin`` is bytes, a descriptor or nothing.
+        ``started`` is called when it has a worker.
 
         Raises:
             QueueFull: too many jobs are waiting already.
@@ -83,6 +90,8 @@ class Executor:
         folders = folders_of(job)
         with self._slots.hold(cancellation):
             worker = self._pool.take(folders)
+            if started is not None:
+                started()
             while True:
                 try:
                     report = Conversation(worker, folders, self._cache, job, sink, source, cancellation).run()

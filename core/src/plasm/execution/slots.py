@@ -27,6 +27,11 @@ class Slots:
         """How many are in the queue now."""
         return len(self._queue)
 
+    def has_room(self) -> bool:
+        """Whether one more might hold a slot or wait for one, as it is now."""
+        with self._lock:
+            return bool(self._free) or len(self._queue) < self._most_waiting
+
     @contextmanager
     def hold(self, cancellation: Cancellation | None) -> Iterator[None]:
         """Hold a slot; waits for one while none is free.

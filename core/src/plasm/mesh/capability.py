@@ -97,18 +97,20 @@ class Requirements:
     runtime: str | None = None
     limits: Limits = field(factory=Limits)
     determinism: bool = False
-    folders: bool = False
+    memory: int = 0
 
     @classmethod
-    def of(cls, manifest: Manifest, *, arch: str | None = None, runtime: str | None = None) -> Requirements:
+    def of(
+        cls, manifest: Manifest, *, arch: str | None = None, runtime: str | None = None, memory: int = 0
+    ) -> Requirements:
         """What ``manifest`` needs, and what its owner asks for beside."""
-        return cls(arch, manifest.runtime or runtime, manifest.limits, manifest.deterministic)
+        return cls(arch, manifest.runtime or runtime, manifest.limits, manifest.deterministic, memory)
 
     def unmet(self, record: CapabilityRecord) -> str | None:
         """What of this ``record`` does not offer, in words; ``None`` where it offers all."""
         if self.arch not in (None, record.arch):
             return f"its architecture is {record.arch}, not {self.arch}"
-        if self.limits.memory > record.memory:
+        if max(self.memory, self.limits.memory) > record.memory:
             return f"it gives a job {record.memory} bytes of memory at most"
         if self.limits.wall_time > record.wall_time_ms:
             return f"it gives a job {record.wall_time_ms} ms at most"

@@ -118,7 +118,8 @@ class JobStream:
             raise ProtocolViolation("the stream ended within a frame")
         if self._role is Role.CLIENT and self.state is not State.CLOSED:
             raise ProtocolViolation("the stream ended before the job did")
-        if self._role is Role.NODE and (self.state in (State.OPEN, State.MODULE) or self._stdin_open):
+        handing_over = self.state in (State.OPEN, State.MODULE) or (self.state is State.RUNNING and self._stdin_open)
+        if self._role is Role.NODE and handing_over:
             raise ProtocolViolation("the stream ended before the job was handed over")
 
     def _advance(self, sender: Role, message: Message) -> None:

@@ -12,9 +12,10 @@ from plasm.plugins.index import PluginEntry, PluginKind, installed_plugins
 
 if TYPE_CHECKING:
     from plasm.config import Config
-    from plasm.contracts import BootMode, Runtime, Signer
+    from plasm.contracts import BootMode, Discovery, Runtime, Signer, Transport
+    from plasm.model import PeerId
 
-PREFERRED = {PluginKind.RUNTIME: "wasmtime", PluginKind.SIGNING: "ed25519"}
+PREFERRED = {PluginKind.RUNTIME: "wasmtime", PluginKind.SIGNING: "ed25519", PluginKind.TRANSPORT: "quic"}
 
 
 class PluginHost:
@@ -68,6 +69,20 @@ class PluginHost:
         entry = self.select(PluginKind.SIGNING, name or self.config.signer)
         signer: Signer = self._create(entry, "plasm_create_identity", config=self.config, replace=replace)
         return signer
+
+    def transport(self, identity: Signer, name: str | None = None) -> Transport:
+        """The transport called ``name``, on which this machine proves to be ``identity``."""
+        entry = self.select(PluginKind.TRANSPORT, name)
+        transport: Transport = self._create(entry, "plasm_transport", config=self.config, identity=identity)
+        return transport
+
+    def discovery(self, name: str, node: PeerId, transport: Transport) -> Discovery:
+        """The discovery called ``name``, by which ``node`` finds others and is found."""
+        entry = self.select(PluginKind.DISCOVERY, name)
+        discovery: Discovery = self._create(
+            entry, "plasm_discovery", config=self.config, node=node, transport=transport
+        )
+        return discovery
 
     def boot_mode(self, name: str) -> BootMode:
         """The boot mode called ``name``."""

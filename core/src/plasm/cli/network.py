@@ -1,0 +1,99 @@
+"""The options that say which peers to find and how; what ``submit``, ``peers`` and ``start`` have in common."""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, TypeVar
+
+import anyio
+import typer
+from attrs import evolve
+
+from plasm.concurrency import task_group
+from plasm.config import Config
+from plasm.contracts import PeerRecord
+from plasm.errors import InvalidInput
+from plasm.model import PeerId
+from plasm.plugins import PluginHost, PluginKind
+
+T = TypeVar("T")
+
+Peers = Annotated[
+    list[str] | None,
+    typer.Option("--peer", help="Ask this peer; may be repeated.", metavar="ADDR/p2p/PEER_ID"),
+]
+Discoveries = Annotated[
+    list[str] | None,
+    typer.Option("--discovery", help="Discovery plugin to use; may be repeated [mdns].", metavar="NAME"),
+]
+Bootstrap = Annotated[
+    list[str] | None,
+    typer.Option("--bootstrap", help="A peer to begin with; may be repeated.", metavar="ADDR/p2p/PEER_ID"),
+]
+TransportName = Annotated[str | None, typer.Option("--transport", help="Transport plugin to use.", metavar="NAME")]
+
+
+def read_peer(text: str) -> PeerRecord:
+    """``ADDR/p2p/PEER_ID``.
+
+    Raises:
+        InvalidInput: no peer id at its end, or no address before it.
+    """
+    address, separator, name = text.rpartition("/p2p/")
+    if not separator or not address.startswith("/"):
+        raise InvalidInput(
+            f"{text!r} is not the address of a peer",
+            hint="write it like /ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooW…, as plasm start prints it",
+        )
+    return PeerRecord(PeerId.parse(name), (text,))
+
+
+def read_config(bootstrap: list[str] | None) -> Config:
+    """The configuration, with these peers to begin with.
+
+    Raises:
+        InvalidInput: an address that is none.
+    """
+    config = Config.from_environment(os.environ)
+    begin = (*config.bootstrap, *(bootstrap or ()))
+    for text in begin:
+        read_peer(text)
+    return evolve(config, bootstrap=begin)
+
+
+def choose_discoveries(config: Config, asked: Sequence[str] | None, *, otherwise: bool) -> tuple[str, ...]:
+    """The discoveries that were asked for (``none`` asks for none); ``otherwise`` mdns, where it is installed."""
+    if asked:
+        return tuple(name for name in asked if name != "none")
+    if not otherwise:
+        return ()
+    host = PluginHost(config)
+    usable = {each.name for each in host.entries if each.kind is PluginKind.DISCOVERY and not host.disabled(each)}
+    return ("dht",) if config.bootstrap and "dht" in usable else ("mdns",) if "mdns" in usable else ()
+
+
+def until_signal(main: Callable[[], Awaitable[T]], on_signal: Callable[[int], None]) -> tuple[T | None, int]:
+    """Run ``main`` on anyio; returns what it gives and 0, or nothing and the signal that ended it.
+
+    ``on_signal`` is called with the number of the first signal before ``main`` is cancelled.
+    """
+    caught = 0
+    result: T | None = None
+
+    async def run() -> None:
+        nonlocal result
+        async with task_group() as tasks:
+            tasks.start_soon(listen, tasks.cancel_scope)
+            result = await main()
+            tasks.cancel_scope.cancel()
+
+    async def listen(scope: anyio.CancelScope) -> None:
+        nonlocal caught
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async for number in signals:
+                caught = int(number)
+                on_signal(caught)
+                scope.cancel()
+
+    anyio.run(run, backend="trio")
+    return result, caught

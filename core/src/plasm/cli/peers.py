@@ -1,0 +1,90 @@
+"""``plasm peers``: who is there, and what they offer."""
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from plasm.cli import network
+from plasm.cli.console import printable, say, show_json
+from plasm.client.mesh import Candidate, MeshClient
+from plasm.errors import ExitStatus, PlasmError
+from plasm.model.quantities import format_size, parse_duration
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\b
+Examples:
+  plasm peers                       on the local network
+  plasm peers --watch               as they come, until Ctrl-C
+  plasm peers --discovery dht --bootstrap /dns/example.org/tcp/4001/p2p/12D3KooW…
+  plasm peers --json | jq '.[].peer'
+"""
+
+_FOR_EVER = 10**9
+
+
+@app.command(epilog=EXAMPLES)
+def peers(
+    ctx: typer.Context,
+    peer: network.Peers = None,
+    discovery: network.Discoveries = None,
+    bootstrap: network.Bootstrap = None,
+    transport: network.TransportName = None,
+    search: Annotated[str, typer.Option(help="Look for so long.", metavar="TIME")] = "3s",
+    watch: Annotated[bool, typer.Option("--watch", help="Go on looking until Ctrl-C.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch one document a line.")] = False,
+) -> int:
+    """List peers that answer: id, architecture, runtimes, memory for a job, jobs at once, latency."""
+    config = network.read_config(bootstrap)
+    named = [network.read_peer(text) for text in peer or ()]
+    client = MeshClient(
+        config,
+        peers=named,
+        discoveries=network.choose_discoveries(config, discovery, otherwise=not named),
+        transport=transport,
+        signer=ctx.obj.signer,
+    )
+    found: list[dict[str, Any]] = []
+
+    def tell(answer: Candidate | PlasmError) -> None:
+        if isinstance(answer, PlasmError):
+            say(f"warning[{answer.code}]: {answer}")
+            return
+        row = _row(answer)
+        found.append(row)
+        if json_ and watch:
+            typer.echo(json.dumps(row))
+        elif not json_:
+            typer.echo(printable(_line(row)))
+
+    async def main() -> None:
+        async with client:
+            await client.peers(tell, _FOR_EVER if watch else parse_duration(search) / 1000)
+
+    network.until_signal(main, lambda _: None)
+    if json_ and not watch:
+        show_json(found)
+    return ExitStatus.OK
+
+
+def _row(candidate: Candidate) -> dict[str, Any]:
+    record = candidate.record
+    return {
+        "peer": str(record.peer),
+        "address": candidate.connection.address,
+        "arch": record.arch,
+        "runtimes": [f"{runtime.name} {runtime.version}" for runtime in record.runtimes],
+        "memory": record.memory,
+        "workers": record.workers,
+        "version": record.version,
+        "latency_ms": round(candidate.latency * 1000, 1),
+        "seen": int(time.time()),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    runtimes = ", ".join(row["runtimes"])
+    offer = f"{row['arch']}  {runtimes}  {format_size(row['memory'])}  {row['workers']} at once"
+    return f"{row['peer']}  {offer}  {row['latency_ms']} ms  {row['address']}"

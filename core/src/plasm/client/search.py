@@ -1,0 +1,52 @@
+"""Finding peers: those that are named first, then those that discoveries find, each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from plasm.concurrency import task_group
+from plasm.contracts import Discovery, PeerRecord
+from plasm.model import PeerId
+
+
+@asynccontextmanager
+async def search(
+    named: Sequence[PeerRecord], discoveries: Sequence[Discovery], keys: Sequence[str | None], seconds: float
+) -> AsyncIterator[AsyncIterator[PeerRecord]]:
+    """Candidates, as they are found; discoveries are given up after ``seconds``.
+
+    A context, so that nothing goes on searching when the caller has found what it wanted.
+    """
+    async with task_group() as tasks:
+        into, out = anyio.create_memory_object_stream[PeerRecord](64)
+        async with into:
+            for discovery in discoveries:
+                for key in keys:
+                    tasks.start_soon(_find, discovery, key, into.clone(), seconds)
+        async with out:
+            yield _once(named, out)
+        tasks.cancel_scope.cancel()
+
+
+async def _find(
+    discovery: Discovery, key: str | None, into: MemoryObjectSendStream[PeerRecord], seconds: float
+) -> None:
+    async with into:
+        with anyio.move_on_after(seconds):
+            async for record in discovery.find(key):
+                await into.send(record)
+
+
+async def _once(named: Sequence[PeerRecord], found: AsyncIterator[PeerRecord]) -> AsyncIterator[PeerRecord]:
+    seen: set[PeerId] = set()
+    for record in named:
+        seen.add(record.peer)
+        yield record
+    async for record in found:
+        if record.peer not in seen:
+            seen.add(record.peer)
+            yield record

@@ -1,0 +1,60 @@
+"""What a node tells of itself: one line an event, JSON unless somebody watches.
+
+The events are those of :class:`Event`; every line has the time and the event, and the peer and the job that it is
+about.  What comes from peers is escaped.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import TextIO
+
+import structlog
+
+
+class Event(StrEnum):
+    """Everything that a node logs."""
+
+    LISTENING = "listening"
+    ADVERTISED = "advertised"
+    CONNECTED = "connected"
+    IDENTIFIED = "identified"
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FINISHED = "finished"
+    FAILED = "failed"
+    GONE = "gone"
+    VIOLATION = "violation"
+    BANNED = "banned"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    DISCOVERY_FAILED = "discovery-failed"
+
+
+class Log:
+    """Writes events to ``stream``, stderr unless told."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        stream = stream or sys.stderr
+        readable = stream.isatty()
+        self._logger = structlog.wrap_logger(
+            structlog.PrintLogger(stream),
+            processors=[
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(ensure_ascii=True),
+            ],
+        )
+
+    def event(self, event: Event, **facts: object) -> None:
+        """Tell that ``event`` happened."""
+        plain = {name: _shown(value) for name, value in facts.items() if value is not None}
+        self._logger.msg(event.value, **plain)
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:1024])

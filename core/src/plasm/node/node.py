@@ -1,0 +1,169 @@
+"""A node at work: its transport, its discoveries, its workers and its ledger, from start to drained stop."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from typing import Final
+from weakref import WeakSet
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+from attrs import field, frozen
+
+import plasm
+from plasm.artifacts.cache import ArtifactCache
+from plasm.artifacts.store import ModuleStore
+from plasm.config import Config
+from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Signer, Transport
+from plasm.errors import IdentityMissing, PlasmError
+from plasm.execution.executor import Executor
+from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
+from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
+from plasm.model import PeerId
+from plasm.node.ledger import ReceiptLedger
+from plasm.node.log import Event, Log
+from plasm.node.policy import Policy
+from plasm.node.service import Engine, JobService
+from plasm.plugins import PluginHost, PluginKind
+from plasm.streams import send_only
+
+INFO_SECONDS: Final = 10.0
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+@frozen
+class Settings:
+    """How a node is run.  Plugins by their names; ``listen`` are multiaddresses, the transport's usual ones without."""
+
+    runtimes: tuple[str, ...] = ()
+    discoveries: tuple[str, ...] = ()
+    transport: str | None = None
+    signer: str | None = None
+    listen: tuple[str, ...] = ()
+    workers: int = field(factory=_cores)
+    waiting: int = 64
+    policy: Policy = field(factory=Policy)
+
+
+class Node:
+    """This machine as a node.  Used once: :meth:`run` it, and :meth:`drain` it from another task."""
+
+    def __init__(self, config: Config, settings: Settings, log: Log) -> None:
+        self._config = config
+        self._settings = settings
+        self._log = log
+        self._host = PluginHost(config)
+        self._signer = self._own_signer()
+        self.peer = PeerId(self._signer.public_key)
+        self._stopping = anyio.Event()
+        self._addresses: tuple[str, ...] = ()
+        self._known: WeakSet[Connection] = WeakSet()
+
+    def drain(self) -> None:
+        """Take no more jobs, and end when those that run have ended."""
+        self._stopping.set()
+
+    async def run(self, ready: Callable[[Sequence[str]], None] | None = None) -> None:
+        """Work until :meth:`drain` is called; ``ready`` is told the addresses once peers can come.
+
+        Raises:
+            PlasmError: a plugin that is missing or fails, an address that cannot be listened at.
+        """
+        settings = self._settings
+        with ExitStack() as resources:
+            engines = await anyio.to_thread.run_sync(self._start_engines, resources)
+            ledger = ReceiptLedger(self._config.state_dir / "receipts.sqlite")
+            resources.callback(ledger.close)
+            service = JobService(
+                settings.policy,
+                engines,
+                self._signer,
+                ModuleStore(self._config.state_dir / "modules"),
+                ledger,
+                self._host.extensions,
+                self._log,
+            )
+            async with AsyncExitStack() as network:
+                transport: Transport = await network.enter_async_context(
+                    self._host.transport(self._signer, settings.transport)
+                )
+                self._engines, self._service = engines, service
+                self._addresses = tuple(
+                    await transport.listen(settings.listen, self._serve, [INFO_PROTOCOL, JOB_PROTOCOL])
+                )
+                for address in self._addresses:
+                    self._log.event(Event.LISTENING, peer=self.peer, address=address)
+                await self._advertise(network, transport)
+                if ready is not None:
+                    ready(self._addresses)
+                await self._stopping.wait()
+                self._log.event(Event.DRAINING, running=service.running)
+                await service.drain()
+        self._log.event(Event.STOPPED, peer=self.peer)
+
+    def record(self) -> CapabilityRecord:
+        """What this node offers from now on."""
+        now, settings = int(time.time()), self._settings
+        descriptions = [engine.description for engine in self._engines.values()]
+        return CapabilityRecord(
+            peer=self.peer,
+            addresses=self._addresses[:32],
+            arch=platform.machine(),
+            runtimes=[RuntimeOffer(each.name, each.version, each.enforces, each.provides) for each in descriptions],
+            memory=settings.policy.limits.memory,
+            wall_time_ms=settings.policy.limits.wall_time,
+            module_bytes=settings.policy.module_bytes,
+            workers=settings.workers,
+            issued_at=now,
+            expires_at=now + LIFETIME_S,
+            version=plasm.__version__,
+        )
+
+    async def _serve(self, connection: Connection, protocol: str, stream: ByteStream) -> None:
+        if connection not in self._known:
+            self._known.add(connection)
+            self._log.event(Event.CONNECTED, peer=connection.peer, address=connection.address)
+        if protocol == JOB_PROTOCOL:
+            await self._service.serve(connection, stream)
+            return
+        with anyio.fail_after(INFO_SECONDS):
+            await send_only(stream, sign(self.record(), self._signer))
+        self._log.event(Event.IDENTIFIED, peer=connection.peer)
+
+    def _start_engines(self, resources: ExitStack) -> dict[str, Engine]:
+        """A pool of workers for each runtime that is offered."""
+        settings, engines = self._settings, {}
+        names = settings.runtimes or (self._host.select(PluginKind.RUNTIME, self._config.runtime).name,)
+        for name in names:
+            cache = ArtifactCache(self._config.cache_dir / "modules" / name)
+            executor = Executor(name, cache, workers=settings.workers, waiting=settings.waiting)
+            resources.callback(executor.close)
+            engines[name] = Engine(executor.describe(), executor)
+        return engines
+
+    async def _advertise(self, network: AsyncExitStack, transport: Transport) -> None:
+        """Make this node known by every discovery; one that fails is told and takes nothing else down."""
+        known = PeerRecord(self.peer, self._addresses)
+        for name in self._settings.discoveries:
+            discovery: Discovery = self._host.discovery(name, self.peer, transport)
+            try:
+                await network.enter_async_context(discovery)
+                await discovery.advertise(known, self.record().keys())
+            except PlasmError as error:
+                self._log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
+            else:
+                self._log.event(Event.ADVERTISED, discovery=name)
+
+    def _own_signer(self) -> Signer:
+        try:
+            return self._host.signer(self._settings.signer)
+        except IdentityMissing:
+            return self._host.create_identity(self._settings.signer)

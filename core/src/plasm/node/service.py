@@ -1,0 +1,363 @@
+"""Serving one job stream: offer, admission, module, execution, receipt.
+
+The stream's own task reads what the client sends; the job runs in a thread, which sends the output and so feels the
+client's back-pressure.  A stream that is reset cancels its job.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+from attrs import frozen
+
+from plasm.artifacts.modules import Module
+from plasm.artifacts.store import ModuleStore
+from plasm.concurrency import beside
+from plasm.contracts import ByteStream, Connection, Signer
+from plasm.contracts.runtime import Stream
+from plasm.errors import InvalidInput, PlasmError, ProtocolViolation
+from plasm.execution.cancellation import Cancellation
+from plasm.execution.claims import claims
+from plasm.execution.control import RuntimeDescription
+from plasm.execution.executor import Executor
+from plasm.execution.job import Job, Report
+from plasm.mesh.job_stream import JobStream, Role
+from plasm.mesh.messages import (
+    MAX_CHUNK_BYTES,
+    Accept,
+    Failure,
+    Message,
+    ModuleChunk,
+    Offer,
+    OutputChunk,
+    Phase,
+    Progress,
+    Reject,
+    RejectReason,
+    Result,
+    StdinChunk,
+    StdinEnd,
+)
+from plasm.model import Feature, LimitKind, Manifest, PeerId, sha256_hex
+from plasm.model.documents import manifest_from_json
+from plasm.model.manifest import canonical
+from plasm.node.ledger import ReceiptLedger
+from plasm.node.log import Event, Log
+from plasm.node.policy import Admission, Policy, refusal
+from plasm.plugins.extensions import Extensions
+from plasm.receipts import issue
+from plasm.streams import JobChannel
+
+OFFER_SECONDS: Final = 10.0
+MODULE_SECONDS: Final = 30.0
+SLOWEST_BYTES_A_SECOND: Final = 64 * 2**10
+PROGRESS_SECONDS: Final = 5.0
+LEAVE_SECONDS: Final = 5.0
+
+
+@frozen
+class Engine:
+    """A runtime that this node offers."""
+
+    description: RuntimeDescription
+    executor: Executor
+
+
+class JobService:
+    """Takes job streams one by one; ``running`` counts those that have been accepted and not ended."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        engines: Mapping[str, Engine],
+        signer: Signer,
+        modules: ModuleStore,
+        ledger: ReceiptLedger,
+        extensions: Extensions,
+        log: Log,
+    ) -> None:
+        self._policy = policy
+        self._admission = Admission(policy)
+        self._engines = engines
+        self._signer = signer
+        self._peer = PeerId(signer.public_key)
+        self._modules = modules
+        self._ledger = ledger
+        self._extensions = extensions
+        self._log = log
+        self._threads = anyio.CapacityLimiter(math.inf)
+        self._draining = False
+        self._idle = anyio.Event()
+        self.running = 0
+
+    async def drain(self) -> None:
+        """Reject offers from now on; returns when no job is left."""
+        self._draining = True
+        if self.running:
+            await self._idle.wait()
+
+    async def serve(self, connection: Connection, stream: ByteStream) -> None:
+        """Serve one stream to its end."""
+        peer = connection.peer
+        turned_away = self._admission.begin(peer, time.monotonic())
+        machine = JobStream(Role.NODE, max_stdin=self._policy.stdin_bytes, max_output=2**63)
+        channel = JobChannel(stream, machine)
+        try:
+            await self._converse(peer, channel, stream, turned_away)
+            await stream.send_eof()
+        except ProtocolViolation as error:
+            self._violated(peer, error)
+            await stream.reset()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError):
+            self._log.event(Event.GONE, peer=peer)
+            await stream.reset()
+        finally:
+            if turned_away is None:
+                self._admission.end(peer)
+
+    async def _converse(
+        self, peer: PeerId, channel: JobChannel, stream: ByteStream, turned_away: Reject | None
+    ) -> None:
+        with anyio.fail_after(OFFER_SECONDS):
+            offer = await channel.receive()
+        if not isinstance(offer, Offer):
+            return
+        self._log.event(Event.OFFERED, peer=peer, module=offer.module, size=offer.module_size)
+        reject = turned_away or self._refusal(peer, offer)
+        if reject is not None:
+            self._log.event(Event.REJECTED, peer=peer, reason=reject.reason, detail=reject.detail)
+            await channel.send(reject)
+            return
+        self.running += 1
+        try:
+            await self._accepted(peer, channel, offer)
+            await self._take_leave(channel, stream)
+        finally:
+            self.running -= 1
+            if self._draining and not self.running:
+                self._idle.set()
+
+    async def _take_leave(self, channel: JobChannel, stream: ByteStream) -> None:
+        """Wait until the client has read everything, for what is under way may be lost when we stop."""
+        await stream.send_eof()
+        with anyio.move_on_after(LEAVE_SECONDS):
+            while await channel.receive() is not None:
+                pass
+
+    def _refusal(self, peer: PeerId, offer: Offer) -> Reject | None:
+        """Why this offer is not taken, or ``None``."""
+        if self._draining:
+            return Reject(RejectReason.DRAINING, "this node is about to stop")
+        try:
+            manifest = _manifest(offer)
+        except PlasmError as error:
+            return Reject(RejectReason.INVALID_REQUEST, str(error)[:1000])
+        refused = refusal(self._policy, manifest.limits, offer.module_size)
+        if refused is not None:
+            return refused
+        engine = self._engine(manifest)
+        if engine is None:
+            offered = ", ".join(self._engines)
+            return Reject(RejectReason.RUNTIME_NOT_SUPPORTED, f"{manifest.runtime} is not here; there is: {offered}")
+        if manifest.limits.fuel is not None and LimitKind.FUEL not in engine.description.enforces:
+            return Reject(RejectReason.LIMIT_NOT_ENFORCEABLE, f"{engine.description.name} cannot limit fuel")
+        if manifest.deterministic and Feature.DETERMINISM not in engine.description.provides:
+            return Reject(RejectReason.RUNTIME_NOT_SUPPORTED, f"{engine.description.name} is not deterministic")
+        if not engine.executor.has_room():
+            return Reject(RejectReason.QUEUE_FULL, "as many jobs are waiting as may wait")
+        said = self._extensions.refusal(manifest, peer)
+        return None if said is None else Reject(RejectReason.NOT_AUTHORISED, said[:1000])
+
+    def _engine(self, manifest: Manifest) -> Engine | None:
+        if manifest.runtime is not None:
+            return self._engines.get(manifest.runtime)
+        return next(iter(self._engines.values()))
+
+    async def _accepted(self, peer: PeerId, channel: JobChannel, offer: Offer) -> None:
+        manifest = _manifest(offer)
+        engine = self._engine(manifest)
+        assert engine is not None
+        job_id = os.urandom(16).hex()
+        module = await anyio.to_thread.run_sync(self._modules.get, offer.module)
+        await channel.send(Accept(module_wanted=module is None))
+        self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
+        try:
+            if module is None:
+                module = await self._receive_module(channel, offer)
+            job = Job(manifest, module)
+            report = await self._run(channel, offer, engine.executor, job, job_id)
+        except ProtocolViolation:
+            raise
+        except PlasmError as error:
+            self._log.event(Event.FAILED, peer=peer, job=job_id, code=error.code, detail=error)
+            await channel.send(Failure(error.code, str(error)[:1000]))
+            return
+        if report is None:
+            self._log.event(Event.GONE, peer=peer, job=job_id)
+            return
+        receipt = await anyio.to_thread.run_sync(self._sign, peer, job, report, job_id, offer.nonce)
+        self._log.event(
+            Event.FINISHED, peer=peer, job=job_id, outcome=report.outcome, wall_time_us=report.usage.wall_time_us
+        )
+        await channel.send(Result(receipt))
+
+    async def _receive_module(self, channel: JobChannel, offer: Offer) -> Module:
+        parts: list[bytes] = []
+        left = offer.module_size
+        with anyio.fail_after(MODULE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
+            while left:
+                message = await channel.receive()
+                if not isinstance(message, ModuleChunk):
+                    raise ProtocolViolation("the stream ended within a module")
+                parts.append(message.data)
+                left -= len(message.data)
+        data = b"".join(parts)
+        if sha256_hex(data) != offer.module:
+            raise InvalidInput("the module that was sent is not the one that was offered")
+        module = Module.of(data)
+        await anyio.to_thread.run_sync(self._modules.put, module)
+        return module
+
+    async def _run(self, channel: JobChannel, offer: Offer, executor: Executor, job: Job, job_id: str) -> Report | None:
+        """The job's report; ``None`` where the client went away."""
+        self._extensions.job_event(job_id, "started")
+        with Cancellation() as cancellation, _Input(offer.stdin) as stdin:
+            sink = _SendingSink(channel)
+            phase = Phase.QUEUED
+
+            def started() -> None:
+                nonlocal phase
+                phase = Phase.RUNNING
+
+            def run() -> Report:
+                return executor.run(job, sink, stdin=stdin.read_end, cancellation=cancellation, started=started)
+
+            report = await beside(
+                lambda: anyio.to_thread.run_sync(run, limiter=self._threads),
+                lambda: _hear(channel, stdin, cancellation),
+                lambda: _tell_progress(channel, lambda: phase),
+            )
+            if stdin.violation is not None:
+                raise stdin.violation
+            self._extensions.job_event(job_id, "finished", report.outcome)
+            return None if stdin.lost or sink.lost else report
+
+    def _sign(self, peer: PeerId, job: Job, report: Report, job_id: str, nonce: str) -> bytes:
+        """The receipt of a job that has ended, written down before anybody gets it."""
+        receipt = issue(claims(job, report, node=self._peer, job_id=job_id, nonce=nonce), self._signer).to_json()
+        self._ledger.keep(job_id, str(peer), report.finished_us, report.outcome.kind, receipt)
+        self._extensions.receipt_issued(job_id, receipt)
+        return receipt
+
+    def _violated(self, peer: PeerId, error: ProtocolViolation) -> None:
+        self._log.event(Event.VIOLATION, peer=peer, detail=error)
+        if self._admission.violation(peer, time.monotonic()):
+            self._log.event(Event.BANNED, peer=peer)
+
+
+def _manifest(offer: Offer) -> Manifest:
+    """The manifest of ``offer``.
+
+    Raises:
+        InvalidInput: none, or one that is not in its canonical form, names another module or has folders.
+    """
+    manifest = manifest_from_json(offer.manifest, offer.module)
+    if manifest.module != offer.module or canonical(manifest) != offer.manifest:
+        raise InvalidInput("the manifest is not in its canonical form, or names another module")
+    if manifest.invocation.mounts:
+        raise InvalidInput("a job that is sent to a peer cannot have folders", hint="pass its input on stdin")
+    return manifest
+
+
+class _SendingSink:
+    """Sends a job's output to the client, from the thread that the job runs in; ``lost`` when the client is gone."""
+
+    def __init__(self, channel: JobChannel) -> None:
+        self._channel = channel
+        self.lost = False
+
+    def write(self, stream: Stream, data: bytes) -> bool:
+        try:
+            for start in range(0, len(data), MAX_CHUNK_BYTES):
+                chunk = OutputChunk(stream, data[start : start + MAX_CHUNK_BYTES])
+                anyio.from_thread.run(self._channel.send, chunk)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self.lost = True
+        return not self.lost
+
+
+class _Input:
+    """A pipe from the stream to the job; ``lost`` when the client has gone, ``violation`` when it misbehaved."""
+
+    def __init__(self, expected: bool) -> None:
+        self.read_end: int | None = None
+        self._write_end: int | None = None
+        self.lost = False
+        self.violation: ProtocolViolation | None = None
+        if expected:
+            self.read_end, self._write_end = os.pipe()
+            os.set_blocking(self._write_end, False)
+
+    async def write(self, data: bytes) -> None:
+        """Pass ``data`` on; waits while the job does not read.  Dropped once the job has ended."""
+        view = memoryview(data)
+        while view and self._write_end is not None:
+            try:
+                view = view[os.write(self._write_end, view) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._write_end)
+            except BrokenPipeError:
+                self.end()
+
+    def end(self) -> None:
+        """There is no more."""
+        if self._write_end is not None:
+            os.close(self._write_end)
+            self._write_end = None
+
+    def __enter__(self) -> _Input:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        if self.read_end is not None:
+            os.close(self.read_end)
+
+
+async def _hear(channel: JobChannel, stdin: _Input, cancellation: Cancellation) -> None:
+    """Pass the client's input on, and cancel its job when it goes."""
+    try:
+        message: Message | None
+        while (message := await channel.receive()) is not None:
+            if isinstance(message, StdinChunk):
+                await stdin.write(message.data)
+            elif isinstance(message, StdinEnd):
+                stdin.end()
+    except ProtocolViolation as violation:
+        stdin.violation = violation
+        cancellation.cancel()
+    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        stdin.lost = True
+        cancellation.cancel()
+    except anyio.get_cancelled_exc_class():
+        cancellation.cancel()  # the node stops at once, or the job has ended already
+        raise
+
+
+async def _tell_progress(channel: JobChannel, phase: Callable[[], Phase]) -> None:
+    """Say every now and then that the job goes on."""
+    accepted = time.monotonic()
+    while True:
+        await anyio.sleep(PROGRESS_SECONDS)
+        elapsed = int((time.monotonic() - accepted) * 1000)
+        try:
+            await channel.send(Progress(phase(), elapsed))
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            return
