@@ -11,8 +11,8 @@ import json
 
 from attrs import field, frozen
 
-from plasm.signatures import SIGNATURE_BYTES
 from plasm.receipts._strict_json import MAX_RECEIPT_BYTES, Fields, base64, exactly, invalid, load, text
+from plasm.signatures import SIGNATURE_BYTES
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 

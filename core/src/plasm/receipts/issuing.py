@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plasm.signatures import sign_as
 from plasm.receipts.dsse import PAYLOAD_TYPE, Envelope, pae
 from plasm.receipts.statement import Receipt, decode, encode
+from plasm.signatures import sign_as
 
 if TYPE_CHECKING:
     from plasm.contracts import Signer

@@ -18,9 +18,9 @@ from attrs import field, frozen
 
 from plasm.errors import VerificationFailed
 from plasm.model import PeerId, Sha256
-from plasm.signatures import sign_as, signature_holds
 from plasm.receipts._strict_json import Fields, count, exactly, hexadecimal, load
 from plasm.receipts.statement import Receipt
+from plasm.signatures import sign_as, signature_holds
 
 if TYPE_CHECKING:
     from plasm.contracts import Signer
