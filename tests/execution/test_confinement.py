@@ -16,10 +16,8 @@ from plasm.execution import confinement
 
 Install = Callable[..., None]
 
-landlock = pytest.mark.skipif(
-    confinement.available()["landlock"].startswith("no"), reason="this kernel has no Landlock"
-)
-seccomp = pytest.mark.skipif(confinement.available()["seccomp"].startswith("no"), reason="this kernel has no seccomp")
+landlock = pytest.mark.skipif("landlock" in confinement.missing(), reason="this kernel has no Landlock")
+seccomp = pytest.mark.skipif("seccomp" in confinement.missing(), reason="this kernel has no seccomp")
 
 TRY = """
 import errno, json, socket, threading
@@ -157,6 +155,14 @@ def test_a_job_with_other_folders_gets_another_worker(
             seen.append(executor.worker_pids)
     assert seen[0] == seen[1] != seen[2] == seen[3] != seen[4]
     assert all(len(pids) == 1 for pids in seen)
+
+
+def test_what_a_kernel_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from plasm.execution.confinement import landlock, seccomp
+
+    monkeypatch.setattr(landlock, "abi", lambda: 0)
+    monkeypatch.setattr(seccomp, "available", lambda: False)
+    assert set(confinement.missing()) == {"landlock", "seccomp"}
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from plasm.cli.console import printable, show_json
+from plasm.cli.console import printable, say, show_json
 from plasm.config import Config
 from plasm.errors import ExitStatus, InvalidInput, PluginError
 from plasm.plugins import PluginEntry, PluginHost, PluginKind
@@ -46,6 +46,8 @@ def plugins(
                 "--load and --json stand before a command", hint="write: plasm plugins check NAME --json"
             )
         return
+    from plasm.execution import confinement
+
     host = PluginHost(Config.from_environment(os.environ))
     rows = [_row(host, entry, try_load=load_) for entry in host.entries]
     if json_:
@@ -57,6 +59,8 @@ def plugins(
     for line, row in zip(table, [{"why": ""}, *rows], strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         typer.echo(printable(f"{cells}  {row['why']}".rstrip()))
+    for name, consequence in confinement.missing().items():
+        say(f"warning[no-{name}]: this kernel has no {name}: {consequence}")
 
 
 @app.command(epilog=CHECK_EXAMPLES)

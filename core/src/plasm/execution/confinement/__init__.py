@@ -1,7 +1,7 @@
 """What a worker process gives up for good before it runs its first job, in case a module breaks out of its runtime.
 
 Each module here is one mechanism of the Linux kernel; what a kernel lacks is left out and can be asked for with
-:func:`available`.  Irrevocable: a process that has been confined stays so.
+:func:`missing`.  Irrevocable: a process that has been confined stays so.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ def confine(preopens: Sequence[Preopen], readable: Iterable[str]) -> None:
         seccomp.restrict()
 
 
-def available() -> dict[str, str]:
-    """The mechanisms by name, each with what this kernel has of it: a version, ``yes``, or ``no`` and what follows."""
-    abi = landlock.abi()
-    return {
-        "landlock": f"ABI {abi}" if abi else "no: files are kept from jobs by the runtime alone",
-        "seccomp": "yes" if seccomp.available() else "no: system calls are kept from jobs by the runtime alone",
-    }
+def missing() -> dict[str, str]:
+    """What this kernel lacks of all this, by name, each with what it leaves to the runtime alone."""
+    lacking = {}
+    if not landlock.abi():
+        lacking["landlock"] = "files are kept from jobs by the runtime alone"
+    if not seccomp.available():
+        lacking["seccomp"] = "system calls are kept from jobs by the runtime alone"
+    return lacking
 
 
 def interpreter_folders(path: Iterable[str]) -> list[str]:
