@@ -187,7 +187,7 @@ def test_an_error_in_a_hook_names_plugin_and_hook(plugin: Install, host: Callabl
 def test_an_unknown_name_lists_what_is_installed_and_what_to_install(host: Callable[..., PluginHost]) -> None:
     with pytest.raises(PluginNotFound) as caught:
         host().select(PluginKind.RUNTIME, "nosuch")
-    assert "installed: wasmtime" in caught.value.hint
+    assert "wasmtime; try: pip install" in caught.value.hint
     assert "pip install plasm-plugin-runtime-nosuch" in caught.value.hint
 
 
@@ -196,7 +196,8 @@ def test_a_disabled_plugin_is_not_used(host: Callable[..., PluginHost], plasm: P
         with pytest.raises(PluginNotFound, match="disabled"):
             host(PLASM_DISABLE_PLUGINS=setting).select(PluginKind.RUNTIME, "wasmtime")
     rows = json.loads(plasm("plugins", "--json", env={"PLASM_DISABLE_PLUGINS": "signing:ed25519"}).stdout)
-    assert {row["name"]: row["state"] for row in rows} == {"wasmtime": "installed", "ed25519": "disabled"}
+    states = {row["name"]: row["state"] for row in rows}
+    assert (states.pop("ed25519"), set(states.values())) == ("disabled", {"installed"})
 
 
 def test_two_distributions_with_one_name_are_a_conflict(plugin: Install, host: Callable[..., PluginHost]) -> None:
@@ -206,15 +207,21 @@ def test_two_distributions_with_one_name_are_a_conflict(plugin: Install, host: C
         host().select(PluginKind.RUNTIME, "twin")
 
 
+def runtimes(host: Callable[..., PluginHost]) -> str:
+    """The runtimes that are installed here, as ``PLASM_DISABLE_PLUGINS`` names them."""
+    return ",".join(entry.name for entry in host().entries if entry.kind is PluginKind.RUNTIME)
+
+
 def test_the_only_runtime_is_the_default(plugin: Install, host: Callable[..., PluginHost]) -> None:
+    others = runtimes(host)
     plugin("plasm.runtime", "parrot", RUNTIME)
     assert host().select(PluginKind.RUNTIME).name == "wasmtime"
-    assert host(PLASM_DISABLE_PLUGINS="wasmtime").select(PluginKind.RUNTIME).name == "parrot"
+    assert host(PLASM_DISABLE_PLUGINS=others).select(PluginKind.RUNTIME).name == "parrot"
 
 
 def test_without_any_runtime_the_error_says_what_to_install(host: Callable[..., PluginHost]) -> None:
     with pytest.raises(PluginNotFound, match="wasmtime"):
-        host(PLASM_DISABLE_PLUGINS="wasmtime").select(PluginKind.RUNTIME)
+        host(PLASM_DISABLE_PLUGINS=runtimes(host)).select(PluginKind.RUNTIME)
 
 
 def test_an_incompatible_plugin_has_its_own_error(plugin: Install, host: Callable[..., PluginHost]) -> None:
