@@ -88,8 +88,9 @@ clean: ## Remove all that was built or installed here
 
 # ---- Setting up ----
 
-# A fresh Debian or Ubuntu has a python3 that cannot make virtual environments.
-SYSTEM_PACKAGES := python3-venv
+# A fresh Debian or Ubuntu has a python3 that cannot make virtual environments.  A few tests lay cables between network
+# namespaces with iproute2, and are skipped where it is not.
+SYSTEM_PACKAGES := python3-venv iproute2
 HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 
 system: ## Install the system packages that are needed (Debian, Ubuntu; as root or by a sudo that asks nothing)

@@ -12,6 +12,9 @@ from plasm._lazy import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from plasm.testing.discovery import DiscoveryContract as DiscoveryContract
     from plasm.testing.runtime import RuntimeContract as RuntimeContract
 
-__getattr__, __dir__ = lazily(__name__, {"RuntimeContract": "plasm.testing.runtime"})
+__getattr__, __dir__ = lazily(
+    __name__, {"DiscoveryContract": "plasm.testing.discovery", "RuntimeContract": "plasm.testing.runtime"}
+)

@@ -46,11 +46,12 @@ class Neighbours:
                 self._heard.pop(name, None)
 
     def records(self) -> list[PeerRecord]:
-        """A record for each peer, with all addresses that hold."""
+        """A record for each peer, with all addresses that hold, those first that were heard last."""
         now = self._clock()
-        with self._lock:
-            said = [record for heard in self._heard.values() for record, until in heard.items() if until > now]
         addresses: dict[PeerId, dict[str, None]] = {}
-        for record in reversed(said):
-            addresses.setdefault(record.peer, {}).update(dict.fromkeys(record.addresses))
+        with self._lock:
+            for heard in reversed(self._heard.values()):
+                for record, until in heard.items():
+                    if until > now:
+                        addresses.setdefault(record.peer, {}).update(dict.fromkeys(record.addresses))
         return [PeerRecord(peer, list(those)[:MAX_ADDRESSES]) for peer, those in reversed(addresses.items())]
