@@ -14,7 +14,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, ClassVar, TypeVar
 
 import anyio
-import trio.lowlevel
 from attrs import evolve, frozen
 
 from plasm.contracts import Discovery, PeerRecord
@@ -250,4 +249,4 @@ def _of(member: Member, found: Sequence[PeerRecord]) -> PeerRecord:
 def _left_open() -> tuple[int, list[str], int]:
     """Tasks, threads and descriptors of this process; trio keeps idle threads and is to be forgiven."""
     threads = [thread.name for thread in threading.enumerate() if not thread.name.startswith("Trio thread")]
-    return trio.lowlevel.current_statistics().tasks_living, sorted(threads), len(os.listdir("/proc/self/fd"))
+    return len(anyio.get_running_tasks()), sorted(threads), len(os.listdir("/proc/self/fd"))
