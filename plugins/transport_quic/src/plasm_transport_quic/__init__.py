@@ -1,0 +1,22 @@
+"""Carries streams between peers with libp2p: over QUIC, and over TCP with Noise and Yamux."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plasm.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from plasm.config import Config
+    from plasm.contracts import Signer
+    from plasm_transport_quic.transport import Libp2pTransport
+
+PLASM_HOOK_API = 1
+
+
+@hookimpl
+def plasm_transport(config: Config, identity: Signer) -> Libp2pTransport:
+    """A transport that proves to be ``identity``; it neither reads nor keeps files."""
+    from plasm_transport_quic.transport import Libp2pTransport
+
+    return Libp2pTransport(identity)
