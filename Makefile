@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench breadth examples examples-check guests guests-check wheels lock system clean
+.PHONY: help demo test lint type format bench fuzz breadth examples examples-check guests guests-check wheels lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -51,6 +51,11 @@ bench: $(READY) ## Measure
 # Fails where apt cannot give the sources, after saying why; `make test` goes on without these programs then.
 BREADTH_SOURCES := $(VENV)/bin/python tests/breadth/sources.py build/breadth/sources
 
+FUZZ_SECONDS ?= 600
+fuzz: $(READY) ## Fuzz what peers can send us, for ten minutes; what is found stays in tests/mesh/corpus
+	@$(UV) pip install --quiet $(CONSTRAINTS) --group fuzz
+	$(VENV)/bin/python tests/mesh/fuzz.py tests/mesh/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=65536
+
 breadth: $(READY) ## Build well-known C programs for the tests in tests/breadth, from Debian's sources
 	@$(BREADTH_SOURCES)
 	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
@@ -79,7 +84,7 @@ wheels: $(READY) ## Build a wheel and a source archive of every distribution int
 # Names of the workspace's own distributions stay out: they are not pinned, they are here.
 lock: $(READY) ## Pin the newest releases of all that is installed, in constraints.txt
 	$(UV) pip compile --universal --python-version 3.11 --upgrade --quiet --custom-compile-command "make lock" \
-	    --group dev --group examples --output-file constraints.txt \
+	    --group dev --group examples --group fuzz --output-file constraints.txt \
 	    $(foreach member,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml))
 
 clean: ## Remove all that was built or installed here
