@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -241,7 +242,10 @@ def _run(job: Mapping[str, Any], runtime: Runtime, limits: ProcessLimits, module
         invocation = Invocation(job["args"], job["env"], [preopen.mount for preopen in preopens])
         call = Call(invocation, STDOUT_FD, STDERR_FD, stdin.descriptor if stdin else None, preopens)
         limits.before_job(terms.limits, writes_files=not all(preopen.mount.read_only for preopen in preopens))
-        channel.send(frames.RESULT, _result(runtime.execute(compiled, call, terms)))
+        wall, cpu = time.perf_counter_ns(), time.process_time_ns()
+        execution = runtime.execute(compiled, call, terms)
+        cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
+        channel.send(frames.RESULT, _result(execution, wall // 1000, cpu // 1000))
     except Elsewhere:
         pass
     except PlasmError as error:
@@ -274,13 +278,15 @@ def _needs(terms: Terms, preopens: tuple[Preopen, ...]) -> set[Feature]:
     return needs
 
 
-def _result(execution: Execution) -> bytes:
+def _result(execution: Execution, wall_time_us: int, cpu_time_us: int) -> bytes:
     outcome = execution.outcome
     return json.dumps(
         {
             "kind": outcome.kind,
             "exit_code": outcome.exit_code,
             "trap": outcome.trap,
+            "wall_time_us": wall_time_us,
+            "cpu_time_us": cpu_time_us,
             "peak_memory": execution.peak_memory,
             "fuel": execution.fuel,
         }

@@ -34,6 +34,8 @@ class GuestEnd(NamedTuple):
     """How a job ended as its runtime tells it; ``None`` where it does not measure."""
 
     outcome: Outcome
+    wall_time_us: int
+    cpu_time_us: int
     peak_memory: int | None
     fuel: int | None
 
@@ -77,6 +79,8 @@ def result(payload: bytes) -> GuestEnd:
         trap = said["trap"] and TrapKind(said["trap"])
         end = GuestEnd(
             Outcome(OutcomeKind(said["kind"]), said["exit_code"], trap),
+            _number(said["wall_time_us"]) or 0,
+            _number(said["cpu_time_us"]) or 0,
             _number(said["peak_memory"]),
             _number(said["fuel"]),
         )

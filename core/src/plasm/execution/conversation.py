@@ -76,7 +76,8 @@ class Conversation:
             PlasmError: the module or a limit was refused, the input cannot be read, the worker could not start.
         """
         started = time.time_ns() // 1000
-        self._begin()
+        self._worker.meter.start()
+        self._watch.start()
         self._wait_for(self._limits.wall_time / 1000 if self._worker.ready else PREPARATION_SECONDS)
         self._preparing = not self._worker.ready
         try:
@@ -174,7 +175,8 @@ class Conversation:
         elif tag == frames.RUNNING:
             if self._artifact:
                 self._cache.put(self._job.module.digest, self._artifact_key, bytes(self._artifact))
-            self._begin()
+            self._worker.meter.restart()
+            self._watch.start()
             self._preparing = False
             self._wait_for(self._limits.wall_time / 1000)
             self._feeding = self._stdin is not None
@@ -182,11 +184,6 @@ class Conversation:
             self._fail(payload)
         else:
             raise frames.FrameError(f"an unknown frame {tag!r}")
-
-    def _begin(self) -> None:
-        """Count the job's time and what it uses from now on."""
-        self._clock = time.monotonic()
-        self._watch.start()
 
     def _prepare(self, key: bytes) -> None:
         """Give the worker the artifact that it names by ``key``, or the module to make it from."""
@@ -214,17 +211,19 @@ class Conversation:
 
     def _result(self, payload: bytes) -> None:
         end = control.result(payload)
-        usage = self._usage(end.peak_memory, end.fuel)
+        usage = self._usage(end.wall_time_us, end.cpu_time_us, end.peak_memory, end.fuel)
         self._ended = end.outcome, usage
         self._drain()
         if end.outcome.kind is OutcomeKind.CANCELLED or self._output.truncated:
             self._ended = Outcome(self._stopped or OutcomeKind.CRASHED), usage
         self._finish_input()
 
-    def _usage(self, peak_memory: int | None = None, fuel: int | None = None) -> Usage:
+    def _usage(
+        self, wall_time_us: int = 0, cpu_time_us: int = 0, peak_memory: int | None = None, fuel: int | None = None
+    ) -> Usage:
         meter = self._worker.meter
-        wall_time = int((time.monotonic() - self._clock) * 1e6)
-        return Usage(wall_time, meter.cpu_time_us(), meter.peak_growth() if peak_memory is None else peak_memory, fuel)
+        wall_time, cpu_time = meter.believable(wall_time_us, cpu_time_us)
+        return Usage(wall_time, cpu_time, meter.peak_growth() if peak_memory is None else peak_memory, fuel)
 
     def _finish_input(self) -> None:
         """Let the worker come to rest: it takes STDIN frames until it has seen the end of them."""

@@ -15,7 +15,7 @@ _FORGET_PEAK: Final = b"5"
 
 
 class Meter:
-    """The use of process ``pid`` since :meth:`start` was last called."""
+    """The use of process ``pid`` since :meth:`start` was last called, and since :meth:`restart` within that."""
 
     def __init__(self, pid: int) -> None:
         self._folder = f"/proc/{pid}"
@@ -26,12 +26,19 @@ class Meter:
 
     def start(self) -> None:
         """Count from now on."""
-        self._cpu_start = self._cpu_ns()
+        self._wall_first = time.monotonic_ns()
+        self._cpu_first = self._cpu_ns()
         self._written_start = 0
+        self.restart()
         self.resident_start = self.resident()
         if self._peak is not None:
             with contextlib.suppress(OSError):
                 os.write(self._peak, _FORGET_PEAK)
+
+    def restart(self) -> None:
+        """Count from now on, and remember what has been counted."""
+        self._wall_start = time.monotonic_ns()
+        self._cpu_start = self._cpu_ns()
 
     def start_files(self) -> None:
         """Count what is written from now on."""
@@ -40,6 +47,15 @@ class Meter:
     def cpu_time_us(self) -> int:
         """Processor time of all threads in microseconds."""
         return (self._cpu_ns() - self._cpu_start) // 1000
+
+    def believable(self, wall_time_us: int, cpu_time_us: int) -> tuple[int, int]:
+        """What the process says that it took, as far as that can be: no less than since the restart, which may have
+        been seen late, and no more than since the start."""
+        wall, cpu = time.monotonic_ns(), self._cpu_ns()
+        return (
+            min(max(wall_time_us, (wall - self._wall_start) // 1000), (wall - self._wall_first) // 1000),
+            min(max(cpu_time_us, (cpu - self._cpu_start) // 1000), (cpu - self._cpu_first) // 1000),
+        )
 
     def written_bytes(self) -> int:
         """Bytes given to the kernel to write, wherever to."""

@@ -29,8 +29,7 @@ class UsageWatch:
         self.next_look = math.inf
 
     def start(self) -> None:
-        """Count from now on."""
-        self._meter.start()
+        """Watch from now on."""
         if self._files is not None:
             self._meter.start_files()
         if self._cpu_time is not None or self._files is not None:
