@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,12 @@ def test_importing_the_front_doors_loads_nothing_heavy(module: str) -> None:
     check = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_key_is_made_once_however_many_need_it_at_the_same_time(plasm: Plasm, hello: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        receipts = [tmp_path / f"receipt{number}" for number in range(8)]
+        done = list(threads.map(lambda receipt: plasm("run", hello, "x", "--receipt", receipt), receipts))
+    assert [each.returncode for each in done] == [0] * 8, done
+    peer = plasm("identity").stdout.decode().strip()
+    assert all(plasm("verify", receipt, "--signer", peer).returncode == 0 for receipt in receipts)

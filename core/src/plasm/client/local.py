@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from plasm.artifacts.cache import ArtifactCache
 from plasm.config import Config
-from plasm.errors import IdentityMissing, InvalidInput, JobRefused
+from plasm.errors import InvalidInput, JobRefused
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.executor import Executor
 from plasm.execution.job import Job, OutputSink, Report
@@ -68,11 +68,8 @@ class LocalClient:
     @cached_property
     def signer(self) -> Signer:
         """This user's signer; a key is made where there is none yet, and ``made_identity`` says so."""
-        try:
-            return self._host.signer(self._signer_name)
-        except IdentityMissing:
-            self.made_identity = True
-            return self._host.create_identity(self._signer_name)
+        signer, self.made_identity = self._host.signer_made_if_missing(self._signer_name)
+        return signer
 
     @property
     def peer_id(self) -> PeerId:

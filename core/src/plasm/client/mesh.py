@@ -16,9 +16,9 @@ from plasm.client.replay import ReplayableInput
 from plasm.client.search import search
 from plasm.concurrency import task_group
 from plasm.config import Config
-from plasm.contracts import Connection, Discovery, PeerRecord, Signer
+from plasm.contracts import Connection, Discovery, PeerRecord
 from plasm.contracts.runtime import Stream
-from plasm.errors import IdentityMissing, InvalidInput, PeerNotFound, PeerRejected, PlasmError
+from plasm.errors import InvalidInput, PeerNotFound, PeerRejected, PlasmError
 from plasm.execution.job import Job, OutputSink
 from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
 from plasm.model import PeerId
@@ -59,14 +59,15 @@ class MeshClient:
         self._transport_name = transport
         self._signer_name = signer
         self._discoveries: list[Discovery] = []
-        self._network = AsyncExitStack()
 
     async def __aenter__(self) -> MeshClient:
-        signer = self._signer()
-        self._transport = await self._network.enter_async_context(self._host.transport(signer, self._transport_name))
-        for name in self._discovery_names:
-            discovery = self._host.discovery(name, PeerId(signer.public_key), self._transport)
-            self._discoveries.append(await self._network.enter_async_context(discovery))
+        signer, _ = self._host.signer_made_if_missing(self._signer_name)
+        async with AsyncExitStack() as network:
+            self._transport = await network.enter_async_context(self._host.transport(signer, self._transport_name))
+            for name in self._discovery_names:
+                discovery = self._host.discovery(name, PeerId(signer.public_key), self._transport)
+                self._discoveries.append(await network.enter_async_context(discovery))
+            self._network = network.pop_all()
         return self
 
     async def __aexit__(
@@ -166,12 +167,6 @@ class MeshClient:
             delivered = await submit(candidate.connection, job, output, stdin=stdin, accepted=accepted)
             output.release(sink)
         return delivered
-
-    def _signer(self) -> Signer:
-        try:
-            return self._host.signer(self._signer_name)
-        except IdentityMissing:
-            return self._host.create_identity(self._signer_name)
 
 
 class HeldOutput:

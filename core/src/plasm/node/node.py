@@ -19,8 +19,8 @@ import plasm
 from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.store import ModuleStore
 from plasm.config import Config
-from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Signer, Transport
-from plasm.errors import IdentityMissing, PlasmError
+from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
+from plasm.errors import PlasmError
 from plasm.execution.executor import Executor
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
@@ -61,7 +61,7 @@ class Node:
         self._settings = settings
         self._log = log
         self._host = PluginHost(config)
-        self._signer = self._own_signer()
+        self._signer, _ = self._host.signer_made_if_missing(settings.signer)
         self.peer = PeerId(self._signer.public_key)
         self._stopping = anyio.Event()
         self._addresses: tuple[str, ...] = ()
@@ -161,9 +161,3 @@ class Node:
                 self._log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
             else:
                 self._log.event(Event.ADVERTISED, discovery=name)
-
-    def _own_signer(self) -> Signer:
-        try:
-            return self._host.signer(self._settings.signer)
-        except IdentityMissing:
-            return self._host.create_identity(self._settings.signer)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from plasm.errors import PluginError, PluginNotFound
+from plasm.errors import IdentityExists, IdentityMissing, PluginError, PluginNotFound
 from plasm.plugins.extensions import Extensions
 from plasm.plugins.index import PluginEntry, PluginKind, installed_plugins
 
@@ -69,6 +69,17 @@ class PluginHost:
         entry = self.select(PluginKind.SIGNING, name or self.config.signer)
         signer: Signer = self._create(entry, "plasm_create_identity", config=self.config, replace=replace)
         return signer
+
+    def signer_made_if_missing(self, name: str | None = None) -> tuple[Signer, bool]:
+        """The signer called ``name``, and whether its key was made just now; another process may make it first."""
+        try:
+            return self.signer(name), False
+        except IdentityMissing:
+            pass
+        try:
+            return self.create_identity(name), True
+        except IdentityExists:
+            return self.signer(name), False
 
     def transport(self, identity: Signer, name: str | None = None) -> Transport:
         """The transport called ``name``, on which this machine proves to be ``identity``."""
