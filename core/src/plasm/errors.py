@@ -184,6 +184,7 @@ class OutputUnwanted(PeerError):
     """Whoever reads a job's output has gone."""
 
     code = "output-unwanted"
+    exit_status = ExitStatus.OUTPUT_CLOSED
 
 
 class ProtocolNotSpoken(PeerError):

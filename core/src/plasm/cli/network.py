@@ -12,7 +12,7 @@ from attrs import evolve
 from plasm.concurrency import task_group
 from plasm.config import Config
 from plasm.contracts import PeerRecord
-from plasm.errors import InvalidInput
+from plasm.errors import InvalidInput, PlasmError
 from plasm.model import PeerId
 from plasm.plugins import PluginHost, PluginKind
 
@@ -95,5 +95,9 @@ def until_signal(main: Callable[[], Awaitable[T]], on_signal: Callable[[int], No
                 on_signal(caught)
                 scope.cancel()
 
-    anyio.run(run, backend="trio")
+    try:
+        anyio.run(run, backend="trio")
+    except PlasmError:
+        if not caught:  # what goes wrong after a signal goes wrong because of it
+            raise
     return result, caught
