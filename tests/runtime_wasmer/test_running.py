@@ -194,8 +194,11 @@ def test_a_job_that_computes_is_cancelled(tmp_path: Path, start: bool) -> None:
 import threading
 compiled = runtime.compile(Guest().write("busy").then(LOOP).wasm(start={start}), terms)
 output, write_end = os.pipe()
-threading.Thread(target=lambda: (print(os.read(output, 4)), runtime.interrupt())).start()
-print(runtime.execute(compiled, Call(Invocation(), write_end, write_end), terms).outcome.kind)
+with open("input", "w+b") as stdin:
+    stdin.write(bytes(1_000_000))
+    stdin.seek(0)
+    threading.Thread(target=lambda: (print(os.read(output, 4)), runtime.interrupt())).start()
+    print(runtime.execute(compiled, Call(Invocation(), write_end, write_end, stdin.fileno()), terms).outcome.kind)
 """
     assert in_a_process(code, tmp_path).stdout == b"b'busy'\ncancelled\n"
 

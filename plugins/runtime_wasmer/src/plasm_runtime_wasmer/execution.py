@@ -61,7 +61,7 @@ def run(compiled: Compiled, call: Call, interruption: Interruption) -> Execution
         invocation = call.invocation
         command = sandbox.command(compiled.package, invocation.args, env=invocation.env)
         process = finish(command.spawn(stdin="closed" if call.stdin is None else "pipe"))
-        return Execution(_attend(process, call, interruption, compiled.adapted.exit))
+        return Execution(_attend(process, call, interruption))
     except WasmerError as error:
         if error.code == PANIC:
             raise
@@ -73,7 +73,7 @@ def run(compiled: Compiled, call: Call, interruption: Interruption) -> Execution
         finish(sandbox.close())
 
 
-def _attend(process: Process, call: Call, interruption: Interruption, exit_function: int | None) -> Outcome:
+def _attend(process: Process, call: Call, interruption: Interruption) -> Outcome:
     """Carry the streams of ``process`` until it ends.
 
     Raises:
