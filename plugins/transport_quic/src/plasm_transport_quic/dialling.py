@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 
 import trio
 from attrs import evolve
@@ -17,13 +17,15 @@ _NAME_FAMILIES = {"dns": socket.AF_UNSPEC, "dns4": socket.AF_INET, "dns6": socke
 
 
 async def race(
-    endpoints: Iterable[Endpoint], connect: Callable[[Endpoint], Awaitable[MuxedConnection]]
-) -> tuple[MuxedConnection | None, Mapping[Endpoint, Exception]]:
-    """A connection to the first of the ``endpoints`` that answers, if any does, and why others did not.
+    endpoints: Iterable[Endpoint],
+    connect: Callable[[Endpoint], Awaitable[MuxedConnection]],
+    failures: MutableMapping[Endpoint, Exception],
+) -> MuxedConnection | None:
+    """A connection to the first of the ``endpoints`` that answers, if any does; why others did not is kept in
+    ``failures``.
 
     One that fails lets the next one start at once.
     """
-    failures: dict[Endpoint, Exception] = {}
     winner: MuxedConnection | None = None
 
     async def attempt(endpoint: Endpoint, failed: trio.Event) -> None:
@@ -46,7 +48,7 @@ async def race(
             nursery.start_soon(attempt, endpoint, failed)
             with trio.move_on_after(HEAD_START_SECONDS):
                 await failed.wait()
-    return winner, failures
+    return winner
 
 
 async def resolve(endpoints: Iterable[Endpoint]) -> list[Endpoint]:

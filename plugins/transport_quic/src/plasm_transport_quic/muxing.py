@@ -39,6 +39,7 @@ class MuxedStream(IMuxedStream):
         self._changed = trio.lowlevel.ParkingLot()
         self._received_all = False
         self._sent_all = False
+        self._unwanted = False
         self._discarding = False
         self._failure: type[anyio.BrokenResourceError | anyio.ClosedResourceError] | None = None
 
@@ -55,9 +56,7 @@ class MuxedStream(IMuxedStream):
             await self._changed.park()
         data = bytes(memoryview(self._unread)[:max_bytes])
         del self._unread[:max_bytes]
-        self.muxed_conn.unread.give_back(len(data))
-        if not self._received_all:
-            self._grant(len(data))
+        self._pass(len(data))
         return data
 
     async def send(self, data: bytes) -> None:
@@ -65,6 +64,8 @@ class MuxedStream(IMuxedStream):
         rest = memoryview(data)
         while True:
             self._raise_failure()
+            if self._unwanted:
+                raise anyio.BrokenResourceError
             if self._sent_all:
                 raise anyio.ClosedResourceError
             if not rest:
@@ -94,15 +95,14 @@ class MuxedStream(IMuxedStream):
 
     def arrived(self, data: bytes) -> None:
         """The other side sent ``data``; where there is no room left for it, the stream is reset."""
-        if self._received_all or self._failure is not None:
-            return
-        if self._discarding:
-            self._grant(len(data))
+        if self._discarding or self._failure is not None:
+            self._let_pass(len(data))
         elif self.muxed_conn.unread.take(len(data)):
             self._unread += data
             self._changed.unpark_all()
         else:
             self.refuse()
+            self._let_pass(len(data))
 
     def received_all(self) -> None:
         """The other side has finished sending."""
@@ -110,6 +110,13 @@ class MuxedStream(IMuxedStream):
             self._received_all = True
             self._changed.unpark_all()
             self._forget_if_ended()
+
+    def unwanted(self) -> None:
+        """The other side reads no more; what it sends is received all the same."""
+        self._unwanted = True
+        self._sent_all = True
+        self._changed.unpark_all()
+        self._forget_if_ended()
 
     def may_send(self) -> None:
         """There may be room for sending again."""
@@ -139,8 +146,7 @@ class MuxedStream(IMuxedStream):
             return
         if not self._received_all:
             self._discarding = True
-            self._stop_receiving()
-            self._grant(self._drop_unread())
+        self._drop_unread()
         self._finish_sending()
 
     # ---- What carries it out ----
@@ -158,12 +164,8 @@ class MuxedStream(IMuxedStream):
         """Tell the other side that the stream is abandoned."""
 
     @abstractmethod
-    def _stop_receiving(self) -> None:
-        """Tell the other side, where that can be told, that nothing more is read."""
-
-    @abstractmethod
-    def _grant(self, count: int) -> None:
-        """Let the other side send ``count`` bytes more."""
+    def _let_pass(self, count: int) -> None:
+        """``count`` bytes that had arrived take up no more room."""
 
     @abstractmethod
     def _forget(self) -> None:
@@ -225,11 +227,14 @@ class MuxedStream(IMuxedStream):
         self._changed.unpark_all()
         self._forget()
 
-    def _drop_unread(self) -> int:
+    def _pass(self, count: int) -> None:
+        self.muxed_conn.unread.give_back(count)
+        self._let_pass(count)
+
+    def _drop_unread(self) -> None:
         count = len(self._unread)
         self._unread.clear()
-        self.muxed_conn.unread.give_back(count)
-        return count
+        self._pass(count)
 
     def _finish_sending(self) -> None:
         if not self._sent_all:
@@ -245,15 +250,19 @@ class MuxedStream(IMuxedStream):
 class MuxedConnection(IMuxedConn):
     """The part of a connection that is the same over Yamux and QUIC: its streams, and how it ends."""
 
-    def __init__(self, peer_id: ID, endpoint: Endpoint, unread: Allowance, *, is_initiator: bool) -> None:
-        self.peer_id = peer_id
+    peer_id: ID
+
+    def __init__(self, endpoint: Endpoint, unread: Allowance, *, is_initiator: bool) -> None:
         self.endpoint = endpoint
         self.unread = Allowance(UNREAD_BYTES, within=unread)
         self.event_started = trio.Event()
         self._is_initiator = is_initiator
         self._ended = False
         self._leaving = False
+        self.idle_since: float | None = trio.current_time()
         self._streams: dict[int, MuxedStream] = {}
+        self._may_open = trio.Semaphore(STREAMS_EACH_WAY)
+        self._theirs = 0
         # As many can wait to be accepted as may be open, so that whoever brings one never waits.
         self._bring, self._brought = trio.open_memory_channel[MuxedStream](STREAMS_EACH_WAY)
 
@@ -301,9 +310,31 @@ class MuxedConnection(IMuxedConn):
 
     # ---- For what carries it ----
 
+    def over(self, stream_id: int, *, ours: bool) -> None:
+        """A stream is over; another one may be opened."""
+        if self._streams.pop(stream_id, None) is None:
+            return
+        if ours:
+            self._may_open.release()
+        else:
+            self._theirs -= 1
+        if not self._streams:
+            self.idle_since = trio.current_time()
+
+    async def _wait_to_open(self) -> None:
+        await self._may_open.acquire()
+        if not self.takes_streams:
+            self._may_open.release()
+            raise MuxedConnUnavailable("the connection is gone")
+
+    def _add(self, stream_id: int, stream: MuxedStream) -> None:
+        self._streams[stream_id] = stream
+        self.idle_since = None
+
     def _accept(self, stream_id: int, stream: MuxedStream) -> None:
         """The other side has opened a stream."""
-        self._streams[stream_id] = stream
+        self._theirs += 1
+        self._add(stream_id, stream)
         try:
             self._bring.send_nowait(stream)
         except trio.WouldBlock:
@@ -319,3 +350,4 @@ class MuxedConnection(IMuxedConn):
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.lost()
+        self._may_open.release()  # one who waits for a turn finds that it is gone, and passes the turn on

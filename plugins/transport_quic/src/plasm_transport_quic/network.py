@@ -31,7 +31,6 @@ from plasm_transport_quic.muxing import MuxedConnection, MuxedStream
 if TYPE_CHECKING:
     from libp2p.network.connection.swarm_connection import SwarmConn
 
-MOST_CONNECTIONS = 256
 _FORGET_PEERS_SECONDS = 300
 
 # libp2p keeps its messages from the root's handlers; without one of its own, all of them go to stderr.
@@ -109,9 +108,7 @@ class Network(Swarm):
         peerstore = PeerStore()
         peerstore.add_key_pair(peer_id, keys)
         # All watermarks at nought: connecting to whom it has heard of is not the swarm's business.
-        bounds = ConnectionConfig(
-            max_connections=MOST_CONNECTIONS, min_connections=0, low_watermark=0, high_watermark=0
-        )
+        bounds = ConnectionConfig(min_connections=0, low_watermark=0, high_watermark=0)
         super().__init__(peer_id, peerstore, TransportUpgrader({}, {}), connection_config=bounds)
         self._dial = dial
         self._nursery: trio.Nursery | None = None

@@ -17,7 +17,7 @@ from plasm_transport_quic.addresses import Carrier, Endpoint, of_socket
 
 _BACKLOG = 128
 _CHUNK: Final = 2**18
-_FAMILIES = {"ip4": socket.AF_INET, "ip6": socket.AF_INET6}
+FAMILIES = {"ip4": socket.AF_INET, "ip6": socket.AF_INET6}
 
 
 class RawConnection(IRawConnection):
@@ -70,7 +70,7 @@ async def connect(endpoint: Endpoint) -> RawConnection:
     Raises:
         OSError: it does not answer.
     """
-    sock = trio.socket.socket(_FAMILIES[endpoint.network], socket.SOCK_STREAM)
+    sock = trio.socket.socket(FAMILIES[endpoint.network], socket.SOCK_STREAM)
     try:
         await sock.connect((endpoint.host, endpoint.port))
     except BaseException:
@@ -79,25 +79,26 @@ async def connect(endpoint: Endpoint) -> RawConnection:
     return RawConnection(trio.SocketStream(sock), is_initiator=True)
 
 
-async def listen(endpoint: Endpoint) -> trio.SocketListener:
+def listen(endpoint: Endpoint) -> trio.SocketListener:
     """A listening socket.
 
     Raises:
         AddressUnavailable: the port is taken, or the address is not this machine's.
     """
-    sock = trio.socket.socket(_FAMILIES[endpoint.network], socket.SOCK_STREAM)
+    sock = socket.socket(FAMILIES[endpoint.network], socket.SOCK_STREAM)
+    sock.setblocking(False)
     try:
         # Connections of a process that has just ended would keep its port; one that is listened at stays taken.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        await bind(sock, endpoint)
+        bind(sock, endpoint)
         sock.listen(_BACKLOG)
-        return trio.SocketListener(sock)
+        return trio.SocketListener(trio.socket.from_stdlib_socket(sock))
     except BaseException:
         sock.close()
         raise
 
 
-async def bind(sock: trio.socket.SocketType, endpoint: Endpoint) -> None:
+def bind(sock: socket.socket, endpoint: Endpoint) -> None:
     """Bind ``sock`` to ``endpoint``.
 
     Raises:
@@ -106,7 +107,7 @@ async def bind(sock: trio.socket.SocketType, endpoint: Endpoint) -> None:
     if endpoint.network == "ip6":
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:
-        await sock.bind((endpoint.host, endpoint.port))
+        sock.bind((endpoint.host, endpoint.port))
     except OSError as error:
         hint = "name another port, or 0 for any" if error.errno == errno.EADDRINUSE else ""
         raise AddressUnavailable(f"cannot listen at {endpoint}: {error.strerror}", hint=hint) from error

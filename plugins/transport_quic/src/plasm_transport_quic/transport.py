@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
 
@@ -16,29 +15,25 @@ from multiaddr import Multiaddr
 
 from plasm.contracts import PeerRecord, Signer
 from plasm.contracts.transport import StreamHandler
-from plasm.errors import InvalidInput, PeerUnreachable
+from plasm.errors import AddressUnavailable, InvalidInput, PeerUnreachable
 from plasm.model import PeerId
-from plasm_transport_quic.addresses import Carrier, Endpoint, at_interfaces, of_socket, parse, with_peer
+from plasm_transport_quic.addresses import Carrier, Endpoint, at_interfaces, parse, with_peer
+from plasm_transport_quic.carrying import Carrying, Listening
 from plasm_transport_quic.connections import PeerConnection
 from plasm_transport_quic.dialling import race, resolve
 from plasm_transport_quic.identity import key_pair, libp2p_id, plasm_id
-from plasm_transport_quic.memory import Allowance
 from plasm_transport_quic.muxing import MuxedConnection
-from plasm_transport_quic.network import MOST_CONNECTIONS, Listener, Network
-from plasm_transport_quic.securing import AnotherPeer, Securing
+from plasm_transport_quic.network import Listener, Network
+from plasm_transport_quic.securing import AnotherPeer
 from plasm_transport_quic.serving import Serving
-from plasm_transport_quic.tcp import RawConnection, connect, listen
 
-USUAL_ADDRESSES = ("/ip4/0.0.0.0/tcp/0",)
+USUAL_ADDRESSES = ("/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0")
+USUAL_ADDRESSES_OF_IPV6 = ("/ip6/::/udp/0/quic-v1", "/ip6/::/tcp/0")
 DIAL_SECONDS = 10
-HANDSHAKE_SECONDS = 10
+BETTER_WAY_SECONDS = 3
+"""So long it is tried to reach a peer in a better way than the one in which it is connected."""
 BULK_BYTES = 2**20
-"""From so many on, TCP is the better way: it carries some twenty times as much in the same time."""
-
-_MOST_HANDSHAKES = 64
-_UNREAD_BYTES = 256 * 2**20
-
-_log = logging.getLogger(__name__)
+"""From so many on, TCP is the better way: it carries several times as much in the same time."""
 
 
 class Libp2pTransport:
@@ -47,30 +42,25 @@ class Libp2pTransport:
     Inside its ``async with`` block, ``host`` is the libp2p host, on which libp2p's services can run as well.
     """
 
+    host: IHost
+
     def __init__(self, identity: Signer) -> None:
         self._peer = PeerId(identity.public_key)
         self._keys = key_pair(identity)
-        self._unread = Allowance(_UNREAD_BYTES)
-        self._securing = Securing(self._keys, self._unread)
-        self._handshakes = trio.CapacityLimiter(_MOST_HANDSHAKES)
         self._dialling: dict[PeerId, trio.Lock] = {}
 
-    @property
-    def host(self) -> IHost:
-        """The libp2p host; there is one inside the ``async with`` block."""
-        return self._host
-
     async def __aenter__(self) -> Self:
-        self._network = Network(self._keys, self._dial_libp2p)
-        self._host = BasicHost(self._network)
-        self._serving = Serving(self._host)
+        self._network = Network(self._keys, self._dial_for_libp2p)
+        self.host = host = BasicHost(self._network)
+        self._serving = Serving(host)
         self._network.set_stream_handler(self._serving.answer)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._host.run([]))
-            self._nursery = await stack.enter_async_context(trio.open_nursery())
-            stack.callback(self._nursery.cancel_scope.cancel)
+            await stack.enter_async_context(host.run([]))
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            stack.callback(nursery.cancel_scope.cancel)
             stack.push_async_callback(self._close_connections)
-            self._nursery.start_soon(self._network.serve, self._nursery)
+            nursery.start_soon(self._network.serve, nursery)
+            self._carrying = Carrying(self._keys, self._network, nursery)
             self._exits = stack.pop_all()
         return self
 
@@ -83,19 +73,12 @@ class Libp2pTransport:
         """Accept streams; see :meth:`plasm.contracts.Transport.listen`."""
         endpoints = [self._listenable(address) for address in addresses or USUAL_ADDRESSES]
         self._serving.add(protocols, handler)
-        opened: list[trio.SocketListener] = []
-        try:
-            for endpoint in endpoints:
-                opened.append(await listen(endpoint))  # noqa: PERF401 - what was opened is closed should one fail
-        except BaseException:
-            for listener in opened:
-                listener.socket.close()
-            raise
-        found: list[Endpoint] = []
-        for listener in opened:
-            bound = of_socket(Carrier.TCP, listener.socket.getsockname()[:2])
-            found += at_interfaces(bound)
-            self._nursery.start_soon(self._accept, listener)
+        opened = self._open(endpoints)
+        if not addresses:
+            # Where the machine has no IPv6, there is nothing to be said about it.
+            with suppress(AddressUnavailable):
+                opened += self._open([parse(address)[0] for address in USUAL_ADDRESSES_OF_IPV6])
+        found = [endpoint for listening in opened for endpoint in at_interfaces(listening.endpoint)]
         await self._network.listens(Listener(found))
         return with_peer(found, self._peer)
 
@@ -112,113 +95,98 @@ class Libp2pTransport:
         lock = self._dialling.setdefault(record.peer, trio.Lock())
         try:
             async with lock:
-                return self._connected(record.peer) or await self._connect(record)
+                return await self._connection(record, Carrier.TCP if bulk else Carrier.QUIC, insist=bulk)
         finally:
-            if not lock.statistics().tasks_waiting and not lock.locked():
+            if not lock.locked():
                 self._dialling.pop(record.peer, None)
 
-    def _connected(self, peer: PeerId) -> MuxedConnection | None:
-        connections = self._network.muxed_connections(libp2p_id(peer))
-        return next((connection for connection in connections if connection.takes_streams), None)
+    async def _connection(self, record: PeerRecord, preferred: Carrier, *, insist: bool) -> MuxedConnection:
+        """A connection, of the ``preferred`` kind if there is one; those who ``insist`` get one made beside another."""
+        connections = self._network.muxed_connections(libp2p_id(record.peer))
+        connected = [connection for connection in connections if connection.takes_streams]
+        connected.sort(key=lambda connection: connection.endpoint.carrier is not preferred)
+        candidates, reasons = self._candidates(record)
+        if connected:
+            better = [endpoint for endpoint in candidates if endpoint.carrier is preferred]
+            if not insist or connected[0].endpoint.carrier is preferred or not better:
+                return connected[0]
+            found, _ = await self._connect(record.peer, better, BETTER_WAY_SECONDS)
+            return found or connected[0]
+        candidates.sort(key=lambda endpoint: (endpoint.carrier is not preferred, not endpoint.is_loopback))
+        found, failures = await self._connect(record.peer, candidates, DIAL_SECONDS)
+        if found is None:
+            what = "; ".join([*reasons, *failures]) or "no address is known"
+            raise PeerUnreachable(f"cannot reach {record.peer}: {what}")
+        return found
 
-    async def _connect(self, record: PeerRecord) -> MuxedConnection:
-        peer = libp2p_id(record.peer)
-        reasons: list[str] = []
+    def _candidates(self, record: PeerRecord) -> tuple[list[Endpoint], list[str]]:
+        """The endpoints of a record, and what is wrong with its other addresses."""
         endpoints: list[Endpoint] = []
+        reasons: list[str] = []
         for address in record.addresses:
             try:
-                endpoint, named = parse(address)
+                endpoint, peer = parse(address)
             except InvalidInput as error:
                 reasons.append(error.message)
-                continue
-            if endpoint.carrier is Carrier.QUIC:
-                reasons.append(f"{address}: QUIC is not carried yet")
-            elif named in (None, record.peer):
-                endpoints.append(endpoint)
             else:
-                reasons.append(f"{address} is the address of another peer")
+                if peer in (None, record.peer):
+                    endpoints.append(endpoint)
+                else:
+                    reasons.append(f"{address} is the address of another peer")
+        return endpoints, reasons
 
-        async def attempt(endpoint: Endpoint) -> MuxedConnection:
-            return await self._secured(endpoint, peer)
+    async def _connect(
+        self, peer: PeerId, endpoints: Sequence[Endpoint], seconds: float
+    ) -> tuple[MuxedConnection | None, list[str]]:
+        """A new connection, or why there is none."""
+        failures: dict[Endpoint, Exception] = {}
+        found: MuxedConnection | None = None
+        peer_id = libp2p_id(peer)
 
-        found = None
-        with trio.move_on_after(DIAL_SECONDS) as patience:
-            found, failures = await race(await resolve(endpoints), attempt)
-            reasons += [f"{endpoint}: {_reason(error)}" for endpoint, error in failures.items()]
+        async def connect(endpoint: Endpoint) -> MuxedConnection:
+            return await self._carrying.connect(endpoint, peer_id)
+
+        with trio.move_on_after(seconds) as patience:
+            found = await race(await resolve(endpoints), connect, failures)
+        reasons = [f"{endpoint}: {_reason(error)}" for endpoint, error in failures.items()]
         if found is not None:
             await self._network.add_conn(found, "outbound")
-            return found
-        if patience.cancelled_caught:
-            reasons.append(f"no answer within {DIAL_SECONDS} s")
-        raise PeerUnreachable(f"cannot reach {record.peer}: {'; '.join(reasons) or 'no address is known'}")
+        elif patience.cancelled_caught:
+            reasons.append(f"no answer within {seconds} s")
+        return found, reasons
 
-    async def _secured(self, endpoint: Endpoint, peer: ID) -> MuxedConnection:
-        raw = await connect(endpoint)
-        try:
-            return await self._securing.outbound(raw, peer)
-        except BaseException:
-            await raw.close()
-            raise
-
-    async def _dial_libp2p(self, peer: ID, addresses: Iterable[Multiaddr]) -> MuxedConnection:
+    async def _dial_for_libp2p(self, peer: ID, addresses: Iterable[Multiaddr]) -> MuxedConnection:
         return await self._dial(PeerRecord(plasm_id(peer), [str(address) for address in addresses]), bulk=False)
 
-    # ---- Being dialled ----
+    # ---- Listening ----
 
     def _listenable(self, address: str) -> Endpoint:
         endpoint, peer = parse(address)
-        if endpoint.carrier is Carrier.QUIC:
-            raise InvalidInput(f"cannot listen at {endpoint}: QUIC is not carried yet")
         if endpoint.is_name:
             raise InvalidInput(f"cannot listen at {endpoint}: it is a name", hint="give an address of this machine")
         if peer not in (None, self._peer):
             raise InvalidInput(f"cannot listen at {address}: it is the address of another peer")
         return endpoint
 
-    async def _accept(self, listener: trio.SocketListener) -> None:
-        with listener.socket:
-            while True:
-                try:
-                    stream = await listener.accept()
-                except OSError as error:
-                    # Too many open files, most likely; some will be closed.
-                    _log.warning("cannot accept a connection: %s", error)
-                    await trio.sleep(0.1)
-                else:
-                    self._nursery.start_soon(self._welcome, stream)
-
-    async def _welcome(self, stream: trio.SocketStream) -> None:
+    def _open(self, endpoints: Iterable[Endpoint]) -> list[Listening]:
+        """Listen at all of the ``endpoints``, or at none."""
+        opened: list[Listening] = []
         try:
-            raw = RawConnection(stream, is_initiator=False)
-        except OSError:
-            stream.socket.close()
-            return
-        try:
-            if len(self._network.muxed_connections()) >= MOST_CONNECTIONS:
-                raise ConnectionRefusedError("as many connections as may be")
-            self._handshakes.acquire_nowait()
-            try:
-                with trio.fail_after(HANDSHAKE_SECONDS):
-                    connection = await self._securing.inbound(raw)
-                    plasm_id(connection.peer_id)
-            finally:
-                self._handshakes.release()
-        except Exception as error:  # libp2p's layers let many kinds through
-            _log.debug("a connection from %s came to nothing: %r", raw.endpoint, error)
-            await raw.close()
-        except BaseException:
-            await raw.close()
+            for endpoint in endpoints:
+                opened.append(self._carrying.listen(endpoint))  # noqa: PERF401 - what was opened is to be ended
+        except AddressUnavailable:
+            for listening in opened:
+                listening.end()
             raise
-        else:
-            await self._network.add_conn(connection, "inbound")
+        return opened
 
     # ---- The end ----
 
     async def _close_connections(self) -> None:
-        await self._host.close()
         async with trio.open_nursery() as nursery:
             for connection in self._network.muxed_connections():
                 nursery.start_soon(connection.close)
+        await self.host.close()
 
 
 def _reason(error: Exception) -> str:

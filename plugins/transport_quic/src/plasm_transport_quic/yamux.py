@@ -13,7 +13,6 @@ from typing import Final
 import trio
 from libp2p.abc import ISecureConn
 from libp2p.custom_types import TProtocol
-from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
 from plasm_transport_quic.addresses import Endpoint
 from plasm_transport_quic.frames import HEADER_BYTES, Flag, Frame, FrameError, FrameReader, Kind, encode
@@ -81,12 +80,9 @@ class YamuxStream(MuxedStream):
     def _send_reset(self) -> None:
         self._connection.queue(encode(Kind.WINDOW_UPDATE, Flag.RST, self._id, 0))
 
-    def _stop_receiving(self) -> None:
-        """Yamux has no word for it; what comes is dropped."""
-
-    def _grant(self, count: int) -> None:
+    def _let_pass(self, count: int) -> None:
         self._granted += count
-        if self._granted < self._window // 2:
+        if self._received_all or self._failure is not None or self._granted < self._window // 2:
             return
         now = trio.current_time()
         if now - self._granted_at < _ROUND_TRIPS * self._connection.round_trip:
@@ -109,13 +105,12 @@ class Yamux(MuxedConnection):
     """One connection; :meth:`start` runs it until it ends."""
 
     def __init__(self, secured: ISecureConn, endpoint: Endpoint, unread: Allowance) -> None:
-        super().__init__(secured.get_remote_peer(), endpoint, unread, is_initiator=secured.is_initiator)
+        super().__init__(endpoint, unread, is_initiator=secured.is_initiator)
+        self.peer_id = secured.get_remote_peer()
         self.round_trip = 0.0
         self.larger_windows = Allowance(_LARGER_WINDOWS)
         self._secured = secured
         self._next_id = 1 if secured.is_initiator else 2
-        self._may_open = trio.Semaphore(STREAMS_EACH_WAY)
-        self._theirs = 0
         self._outgoing = bytearray()
         self._something_to_write = trio.Event()
         self._waiting_for_room: set[YamuxStream] = set()
@@ -141,14 +136,11 @@ class Yamux(MuxedConnection):
             await self._release()
 
     async def open_stream(self) -> YamuxStream:
-        await self._may_open.acquire()
-        if not self.takes_streams:
-            self._may_open.release()
-            raise MuxedConnUnavailable("the connection is gone")
+        await self._wait_to_open()
         stream_id = self._next_id
         self._next_id += 2
         stream = YamuxStream(self, stream_id, ours=True)
-        self._streams[stream_id] = stream
+        self._add(stream_id, stream)
         self.queue(encode(Kind.WINDOW_UPDATE, Flag.SYN, stream_id, 0))
         return stream
 
@@ -178,15 +170,6 @@ class Yamux(MuxedConnection):
         if len(self._outgoing) > _QUEUED_DATA + _QUEUED_REPLIES:
             _log.debug("%s does not read what it causes", self.peer_id)
             self._running.cancel()
-
-    def over(self, stream_id: int, *, ours: bool) -> None:
-        """A stream is over; another one may be opened."""
-        if self._streams.pop(stream_id, None) is None:
-            return
-        if ours:
-            self._may_open.release()
-        else:
-            self._theirs -= 1
 
     # ---- Its tasks ----
 
@@ -262,7 +245,6 @@ class Yamux(MuxedConnection):
         if self._theirs >= STREAMS_EACH_WAY:
             self.queue(encode(Kind.WINDOW_UPDATE, Flag.RST, stream_id, 0))
             return
-        self._theirs += 1
         self.queue(encode(Kind.WINDOW_UPDATE, Flag.ACK, stream_id, 0))
         self._accept(stream_id, YamuxStream(self, stream_id, ours=False))
 
@@ -275,6 +257,5 @@ class Yamux(MuxedConnection):
 
     async def _release(self) -> None:
         self._end()
-        self._may_open.release()  # one who waits for a turn finds that it is gone, and passes the turn on
         self._over.set()
         await self._secured.close()

@@ -1,0 +1,1 @@
+"""QUIC as libp2p has it: aioquic's protocol, trio's sockets, and certificates that prove a peer id."""
