@@ -210,6 +210,24 @@ def test_a_function_that_is_added_cannot_be_called_by_the_module() -> None:
             adapted(valid.replace(b"\x10\x00", bytes([0x10, function])))
 
 
+def test_nothing_is_hidden_behind_the_number_of_a_memory() -> None:
+    load = command("(drop (i32.load offset=11 (i32.const 0)))")
+    assert load.count(b"\x28\x02\x0b\x1a") == 1
+    # The engine reads: from memory 0, at offset 16.  Read without that number, a call of function 26 begins here.
+    numbered = load.replace(b"\x28\x02\x0b\x1a", b"\x28\x42\x00\x10\x1a")
+    longer = numbered.replace(b"\x0a\x0a\x01\x08", b"\x0a\x0b\x01\x09")
+    assert longer != numbered
+    wasmtime.Module.validate(multi_memory(), longer)
+    with pytest.raises(InvalidModule, match="no instruction 0x28 as it is used"):
+        adapted(longer)
+
+
+def multi_memory() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.wasm_multi_memory = True
+    return wasmtime.Engine(config)
+
+
 def test_no_descriptor_but_the_streams_is_there(run: Run) -> None:
     for guest in (
         Guest().open("x", folder=FIRST_FOLDER),

@@ -16,20 +16,23 @@ from plasm_runtime_wasmer.sections import value_type
 _CALL, _BRANCH_TABLE, _FUNCTION_REFERENCE = 0x10, 0x0E, 0xD2
 _MISCELLANEOUS, _VECTOR = 0xFC, 0xFD
 
-# All instructions but those three, which take more than a pattern.  N is a number in LEB128.
+# All instructions but those three, which take more than a pattern.  N is a number in LEB128, M an alignment: from 64 on
+# it would mean that the number of a memory follows, and jobs have one memory.
 _PLAIN = re.compile(
     rb"""(?:
       [\x00\x01\x05\x0B\x0F\x1A\x1B\x45-\xC4\xD1]                                   # without operands
     | [\x02-\x04] (?: [\x00-\x3F\x40\x70\x7B-\x7F] | [\x80-\xFF]{1,4}[\x00-\x7F] )   # block, loop, if
-    | [\x0C\x0D\x20-\x26\x3F-\x42] N                                                # branches, variables, constants
-    | [\x11\x28-\x3E] N N                                                           # call_indirect, loads, stores
-    | \x43 .{4} | \x44 .{8}                                                         # constants
-    | \x1C \x01 [\x70\x7B-\x7F]                                                     # select
-    | \xD0 \x70                                                                     # ref.null func
-    | \xFC (?: [\x00-\x07] | [\x09\x0B\x0D\x0F-\x11] N | [\x08\x0A\x0C\x0E] N N )
-    | \xFD (?: [\x00-\x0B\x5C\x5D] N N | [\x0C\x0D] .{16} | [\x15-\x22] . | [\x54-\x5B] N N .
+    | [\x0C\x0D\x20-\x26\x41\x42] N                                                  # branches, variables, constants
+    | \x43 .{4} | \x44 .{8}                                                           # constants
+    | \x11 N N | [\x28-\x3E] M N                                                      # call_indirect, loads, stores
+    | [\x3F\x40] \x00                                                                 # memory.size, memory.grow
+    | \x1C \x01 [\x70\x7B-\x7F]                                                       # select
+    | \xD0 \x70                                                                       # ref.null func
+    | \xFC (?: [\x00-\x07] | [\x09\x0D\x0F-\x11] N | [\x0C\x0E] N N                   # conversions, tables
+             | \x08 N \x00 | \x0A \x00 \x00 | \x0B \x00 )                              # memory
+    | \xFD (?: [\x00-\x0B\x5C\x5D] M N | [\x0C\x0D] .{16} | [\x15-\x22] . | [\x54-\x5B] M N .
              | [\x0E-\x14\x23-\x53\x5E-\x7F] | [\x80-\xFF] \x01 )
-    )*+""".replace(b"N", rb"[\x80-\xFF]{0,9}[\x00-\x7F]"),
+    )*+""".replace(b"M", rb"(?:[\x00-\x3F]|[\x80-\xBF]\x80{0,3}\x00)").replace(b"N", rb"[\x80-\xFF]{0,9}[\x00-\x7F]"),
     re.VERBOSE | re.DOTALL,
 )
 _PROPOSALS = (
