@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ import anyio
 
 import plasm
 from plasm.client.oneshot import CollectingSink
-from plasm.client.remote import submit
+from plasm.client.remote import Immediately, submit
 from plasm.client.replay import ReplayableInput
 from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, PeerRecord, Transport
@@ -69,10 +70,10 @@ def process(home: str, *command: str, marker: str) -> Iterator[str]:
     ) as running:
         assert running.stdout
         try:
-            for line in running.stdout:
-                if marker in line:
-                    yield line.split()[-1]
-                    break
+            address = next(line for line in running.stdout if marker in line).split()[-1]
+            # What nobody reads would make it wait.
+            threading.Thread(target=running.stdout.read, daemon=True).start()
+            yield address
         finally:
             running.kill()
 
@@ -121,7 +122,7 @@ async def measure(kind: str, bare: str, node: str, transport: Transport, fresh: 
 
     async def remote_hello() -> None:
         sink = CollectingSink()
-        await submit(to_node, job, sink)
+        await submit(to_node, job, Immediately(sink))
         assert sink.content("stdout") == b"dlroW ,olleH\n"
 
     async def connect() -> None:
@@ -130,7 +131,7 @@ async def measure(kind: str, bare: str, node: str, transport: Transport, fresh: 
 
     async def first_contact() -> None:
         async with fresh() as another:
-            await submit(await another.dial(peer(node)), job, CollectingSink())
+            await submit(await another.dial(peer(node)), job, Immediately(CollectingSink()))
 
     async def bare_payload() -> None:
         stream = await to_bare.open_stream(DRAIN)
@@ -141,7 +142,7 @@ async def measure(kind: str, bare: str, node: str, transport: Transport, fresh: 
 
     async def job_payload() -> None:
         with ReplayableInput(data) as stdin:
-            delivered = await submit(to_node, drain, CollectingSink(), stdin=stdin)
+            delivered = await submit(to_node, drain, Immediately(CollectingSink()), stdin=stdin)
         assert delivered.claims.stdin_size == PAYLOAD
 
     echoes, hellos = await in_turn(200, echo, remote_hello)

@@ -72,11 +72,8 @@ def choose_discoveries(config: Config, asked: Sequence[str] | None, *, otherwise
     return ("dht",) if config.bootstrap and "dht" in usable else ("mdns",) if "mdns" in usable else ()
 
 
-def until_signal(main: Callable[[], Awaitable[T]], on_signal: Callable[[int], None]) -> tuple[T | None, int]:
-    """Run ``main`` on anyio; returns what it gives and 0, or nothing and the signal that ended it.
-
-    ``on_signal`` is called with the number of the first signal before ``main`` is cancelled.
-    """
+def until_signal(main: Callable[[], Awaitable[T]]) -> tuple[T | None, int]:
+    """Run ``main`` on anyio; returns what it gives and 0, or nothing and the signal that ended it."""
     caught = 0
     result: T | None = None
 
@@ -92,7 +89,6 @@ def until_signal(main: Callable[[], Awaitable[T]], on_signal: Callable[[int], No
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             async for number in signals:
                 caught = int(number)
-                on_signal(caught)
                 scope.cancel()
 
     try:

@@ -63,7 +63,7 @@ def peers(
         async with client:
             await client.peers(tell, _FOR_EVER if watch else parse_duration(search) / 1000)
 
-    network.until_signal(main, lambda _: None)
+    network.until_signal(main)
     if json_ and not watch:
         show_json(found)
     return ExitStatus.OK

@@ -9,12 +9,11 @@ from plasm.cli import job as given
 from plasm.cli import network
 from plasm.cli.console import say
 from plasm.cli.options import complete, open_output, open_stdin
-from plasm.cli.streams import PassThroughSink
+from plasm.cli.receiving import PassThroughReceiver
 from plasm.client.mesh import SEARCH_SECONDS, MeshClient
-from plasm.client.remote import Delivered
+from plasm.client.remote import Delivered, Immediately
 from plasm.client.replay import ReplayableInput
 from plasm.errors import ExitStatus, InvalidInput
-from plasm.execution.cancellation import Cancellation
 from plasm.execution.job import Job
 from plasm.mesh.capability import CapabilityRecord, Requirements
 from plasm.model.quantities import parse_duration, parse_size
@@ -88,8 +87,7 @@ def submit(
     with ExitStack() as stack:
         source = open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None
-        cancellation = stack.enter_context(Cancellation())
-        sink = _sink(json_, cancellation)
+        sink = _sink(json_)
         replayable = stack.enter_context(ReplayableInput(source)) if source is not None else None
 
         def chosen(record: CapabilityRecord) -> None:
@@ -100,7 +98,7 @@ def submit(
             async with client:
                 return await client.run(
                     job,
-                    sink,
+                    sink if isinstance(sink, PassThroughReceiver) else Immediately(sink),
                     requirements,
                     stdin=replayable,
                     attempts=attempts,
@@ -108,7 +106,7 @@ def submit(
                     chosen=chosen,
                 )
 
-        delivered, caught = network.until_signal(main, lambda _: cancellation.cancel())
+        delivered, caught = network.until_signal(main)
         if delivered is None:
             if not quiet:
                 say("the job cancelled")
@@ -118,7 +116,7 @@ def submit(
         return _finish(job, delivered, sink, quiet=quiet)
 
 
-def _finish(job: Job, delivered: Delivered, sink: "PassThroughSink | ReportedSink", *, quiet: bool) -> int:
+def _finish(job: Job, delivered: Delivered, sink: "PassThroughReceiver | ReportedSink", *, quiet: bool) -> int:
     from plasm.cli.report import Ended
 
     claims = delivered.claims
@@ -140,9 +138,9 @@ def _requirements(job: Job, text: str | None, runtime: str | None) -> Requiremen
     return Requirements.of(job.manifest, arch=asked["arch"], runtime=asked["runtime"] or runtime, memory=memory)
 
 
-def _sink(as_json: bool, cancellation: Cancellation) -> "PassThroughSink | ReportedSink":
+def _sink(as_json: bool) -> "PassThroughReceiver | ReportedSink":
     if not as_json:
-        return PassThroughSink(cancellation)
+        return PassThroughReceiver()
     from plasm.cli.report import ReportedSink
 
     return ReportedSink()

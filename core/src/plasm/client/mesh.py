@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import frozen
 
-from plasm.client.remote import Delivered, identify, submit
+from plasm.client.remote import Delivered, OutputReceiver, identify, submit
 from plasm.client.replay import ReplayableInput
 from plasm.client.search import search
 from plasm.concurrency import task_group
@@ -19,7 +19,7 @@ from plasm.config import Config
 from plasm.contracts import Connection, Discovery, PeerRecord
 from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput, PeerNotFound, PeerRejected, PlasmError
-from plasm.execution.job import Job, OutputSink
+from plasm.execution.job import Job
 from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
@@ -83,7 +83,7 @@ class MeshClient:
     async def run(
         self,
         job: Job,
-        sink: OutputSink,
+        receiver: OutputReceiver,
         requirements: Requirements,
         *,
         stdin: ReplayableInput | None = None,
@@ -111,7 +111,7 @@ class MeshClient:
                     if unmet is not None:
                         refusals.append(f"{found.peer}: {unmet}")
                         continue
-                    return await self._attempt(candidate, job, sink, stdin, held=attempts > 1, chosen=chosen)
+                    return await self._attempt(candidate, job, receiver, stdin, held=attempts > 1, chosen=chosen)
                 except PeerRejected as error:
                     refusals.append(str(error))
                 except InvalidInput:
@@ -151,7 +151,7 @@ class MeshClient:
         self,
         candidate: Candidate,
         job: Job,
-        sink: OutputSink,
+        receiver: OutputReceiver,
         stdin: ReplayableInput | None,
         *,
         held: bool,
@@ -162,10 +162,10 @@ class MeshClient:
                 chosen(candidate.record)
 
         if not held:
-            return await submit(candidate.connection, job, sink, stdin=stdin, accepted=accepted)
+            return await submit(candidate.connection, job, receiver, stdin=stdin, accepted=accepted)
         with HeldOutput() as output:
             delivered = await submit(candidate.connection, job, output, stdin=stdin, accepted=accepted)
-            output.release(sink)
+            await output.release(receiver)
         return delivered
 
 
@@ -176,16 +176,16 @@ class HeldOutput:
         self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
         self._parts: list[tuple[Stream, int]] = []
 
-    def write(self, stream: Stream, data: bytes) -> bool:
+    async def write(self, stream: Stream, data: bytes) -> bool:
         self._file.write(data)
         self._parts.append((stream, len(data)))
         return True
 
-    def release(self, sink: OutputSink) -> None:
+    async def release(self, receiver: OutputReceiver) -> None:
         """Pass all of it on, in the order in which it came."""
         self._file.seek(0)
         for stream, size in self._parts:
-            if not sink.write(stream, self._file.read(size)):
+            if not await receiver.write(stream, self._file.read(size)):
                 return
 
     def __enter__(self) -> HeldOutput:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import anyio
 from attrs import frozen
@@ -56,6 +56,24 @@ ANSWER_SECONDS: Final = 30.0
 SILENCE_SECONDS: Final = 30.0  # a node says every five seconds that a job goes on
 
 
+class OutputReceiver(Protocol):
+    """Where the output of a job on a peer goes, as it comes."""
+
+    async def write(self, stream: Stream, data: bytes) -> bool:
+        """Take ``data``; ``False`` says that it was not taken and that the job must stop."""
+        ...
+
+
+class Immediately:
+    """Passes output on to a sink that never waits."""
+
+    def __init__(self, sink: OutputSink) -> None:
+        self._sink = sink
+
+    async def write(self, stream: Stream, data: bytes) -> bool:
+        return self._sink.write(stream, data)
+
+
 @frozen
 class Delivered:
     """A result that was accepted: the peer's claims, and the receipt that they come from."""
@@ -87,12 +105,12 @@ async def identify(connection: Connection, now: float) -> CapabilityRecord:
 async def submit(
     connection: Connection,
     job: Job,
-    sink: OutputSink,
+    receiver: OutputReceiver,
     *,
     stdin: ReplayableInput | None = None,
     accepted: Callable[[], None] | None = None,
 ) -> Delivered:
-    """Run ``job`` on the peer at the other end of ``connection``, its output going to ``sink`` as it comes.
+    """Run ``job`` on the peer at the other end of ``connection``, its output going to ``receiver``.
 
     ``accepted`` is called when the peer has taken the job.  Cancelling the call cancels the job.
 
@@ -106,7 +124,7 @@ async def submit(
         raise InvalidInput("a job with folders cannot be sent to a peer", hint="use plasm run, or pass input on stdin")
     stream = await connection.open_stream(JOB_PROTOCOL)
     machine = JobStream(Role.CLIENT, max_stdin=2**63, max_output=job.manifest.limits.output)
-    exchange = _Exchange(connection.peer, JobChannel(stream, machine), job, sink, stdin, accepted)
+    exchange = _Exchange(connection.peer, JobChannel(stream, machine), job, receiver, stdin, accepted)
     try:
         delivered = await exchange.run()
         await stream.send_eof()
@@ -127,14 +145,14 @@ class _Exchange:
         peer: PeerId,
         channel: JobChannel,
         job: Job,
-        sink: OutputSink,
+        receiver: OutputReceiver,
         stdin: ReplayableInput | None,
         accepted: Callable[[], None] | None,
     ) -> None:
         self._peer = peer
         self._channel = channel
         self._job = job
-        self._sink = sink
+        self._receiver = receiver
         self._stdin = stdin
         self._accepted = accepted
         self._nonce = os.urandom(32).hex()
@@ -194,7 +212,7 @@ class _Exchange:
 
     async def _take(self, stream: Stream, data: bytes) -> None:
         self._hashes[stream].update(data)
-        if not await anyio.to_thread.run_sync(self._sink.write, stream, data):
+        if not await self._receiver.write(stream, data):
             raise OutputUnwanted("the output is not wanted any more")
 
     def _verified(self, receipt: bytes) -> Receipt:

@@ -6,6 +6,8 @@ bytes, is short enough to stand in the id itself (identity multihash), so an id 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from attrs import frozen
 from base58 import b58decode, b58encode
 
@@ -45,4 +47,9 @@ class PeerId:
         return f"PeerId({self})"
 
     def __str__(self) -> str:
-        return b58encode(_IDENTITY_MULTIHASH_OF_ED25519 + self.public_key).decode()
+        return _text(self.public_key)
+
+
+@lru_cache(maxsize=256)
+def _text(public_key: bytes) -> str:
+    return b58encode(_IDENTITY_MULTIHASH_OF_ED25519 + public_key).decode()

@@ -57,4 +57,6 @@ def _shown(value: object) -> object:
     if isinstance(value, bool | int | float):
         return value
     text = str(value)
+    if text.isascii() and text.isprintable():
+        return text[:1024]
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:1024])

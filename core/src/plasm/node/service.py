@@ -70,6 +70,14 @@ class Engine:
     executor: Executor
 
 
+@frozen
+class _Ended:
+    """A job that has ended, and its receipt."""
+
+    report: Report
+    receipt: bytes
+
+
 class JobService:
     """Takes job streams one by one; ``running`` counts those that have been accepted and not ended."""
 
@@ -130,14 +138,14 @@ class JobService:
         if not isinstance(offer, Offer):
             return
         self._log.event(Event.OFFERED, peer=peer, module=offer.module, size=offer.module_size)
-        reject = turned_away or self._refusal(peer, offer)
-        if reject is not None:
-            self._log.event(Event.REJECTED, peer=peer, reason=reject.reason, detail=reject.detail)
-            await channel.send(reject)
+        decided = turned_away or self._decide(peer, offer)
+        if isinstance(decided, Reject):
+            self._log.event(Event.REJECTED, peer=peer, reason=decided.reason, detail=decided.detail)
+            await channel.send(decided)
             return
         self.running += 1
         try:
-            await self._accepted(peer, channel, offer)
+            await self._accepted(peer, channel, offer, *decided)
             await self._take_leave(channel, stream)
         finally:
             self.running -= 1
@@ -151,8 +159,8 @@ class JobService:
             while await channel.receive() is not None:
                 pass
 
-    def _refusal(self, peer: PeerId, offer: Offer) -> Reject | None:
-        """Why this offer is not taken, or ``None``."""
+    def _decide(self, peer: PeerId, offer: Offer) -> Reject | tuple[Manifest, Engine]:
+        """Why this offer is not taken, or what will run on what."""
         if self._draining:
             return Reject(RejectReason.DRAINING, "this node is about to stop")
         try:
@@ -173,40 +181,36 @@ class JobService:
         if not engine.executor.has_room():
             return Reject(RejectReason.QUEUE_FULL, "as many jobs are waiting as may wait")
         said = self._extensions.refusal(manifest, peer)
-        return None if said is None else Reject(RejectReason.NOT_AUTHORISED, said[:1000])
+        return (manifest, engine) if said is None else Reject(RejectReason.NOT_AUTHORISED, said[:1000])
 
     def _engine(self, manifest: Manifest) -> Engine | None:
         if manifest.runtime is not None:
             return self._engines.get(manifest.runtime)
         return next(iter(self._engines.values()))
 
-    async def _accepted(self, peer: PeerId, channel: JobChannel, offer: Offer) -> None:
-        manifest = _manifest(offer)
-        engine = self._engine(manifest)
-        assert engine is not None
+    async def _accepted(
+        self, peer: PeerId, channel: JobChannel, offer: Offer, manifest: Manifest, engine: Engine
+    ) -> None:
         job_id = os.urandom(16).hex()
-        module = await anyio.to_thread.run_sync(self._modules.get, offer.module)
+        module = self._modules.recall(offer.module) or await anyio.to_thread.run_sync(self._modules.get, offer.module)
         await channel.send(Accept(module_wanted=module is None))
         self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
         try:
             if module is None:
                 module = await self._receive_module(channel, offer)
-            job = Job(manifest, module)
-            report = await self._run(channel, offer, engine.executor, job, job_id)
+            ended = await self._run(peer, channel, offer, engine.executor, Job(manifest, module), job_id)
         except ProtocolViolation:
             raise
         except PlasmError as error:
             self._log.event(Event.FAILED, peer=peer, job=job_id, code=error.code, detail=error)
             await channel.send(Failure(error.code, str(error)[:1000]))
             return
-        if report is None:
+        if ended is None:
             self._log.event(Event.GONE, peer=peer, job=job_id)
             return
-        receipt = await anyio.to_thread.run_sync(self._sign, peer, job, report, job_id, offer.nonce)
-        self._log.event(
-            Event.FINISHED, peer=peer, job=job_id, outcome=report.outcome, wall_time_us=report.usage.wall_time_us
-        )
-        await channel.send(Result(receipt))
+        outcome, wall_time_us = ended.report.outcome, ended.report.usage.wall_time_us
+        self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us)
+        await channel.send(Result(ended.receipt))
 
     async def _receive_module(self, channel: JobChannel, offer: Offer) -> Module:
         parts: list[bytes] = []
@@ -225,8 +229,10 @@ class JobService:
         await anyio.to_thread.run_sync(self._modules.put, module)
         return module
 
-    async def _run(self, channel: JobChannel, offer: Offer, executor: Executor, job: Job, job_id: str) -> Report | None:
-        """The job's report; ``None`` where the client went away."""
+    async def _run(
+        self, peer: PeerId, channel: JobChannel, offer: Offer, executor: Executor, job: Job, job_id: str
+    ) -> _Ended | None:
+        """What came of the job; ``None`` where the client went away."""
         self._extensions.job_event(job_id, "started")
         with Cancellation() as cancellation, _Input(offer.stdin) as stdin:
             sink = _SendingSink(channel)
@@ -236,18 +242,21 @@ class JobService:
                 nonlocal phase
                 phase = Phase.RUNNING
 
-            def run() -> Report:
-                return executor.run(job, sink, stdin=stdin.read_end, cancellation=cancellation, started=started)
+            def run() -> _Ended | None:
+                report = executor.run(job, sink, stdin=stdin.read_end, cancellation=cancellation, started=started)
+                self._extensions.job_event(job_id, "finished", report.outcome)
+                if stdin.lost or stdin.violation is not None or sink.lost:
+                    return None
+                return _Ended(report, self._sign(peer, job, report, job_id, offer.nonce))
 
-            report = await beside(
+            ended = await beside(
                 lambda: anyio.to_thread.run_sync(run, limiter=self._threads),
                 lambda: _hear(channel, stdin, cancellation),
                 lambda: _tell_progress(channel, lambda: phase),
             )
             if stdin.violation is not None:
                 raise stdin.violation
-            self._extensions.job_event(job_id, "finished", report.outcome)
-            return None if stdin.lost or sink.lost else report
+            return ended
 
     def _sign(self, peer: PeerId, job: Job, report: Report, job_id: str, nonce: str) -> bytes:
         """The receipt of a job that has ended, written down before anybody gets it."""

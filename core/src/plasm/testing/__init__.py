@@ -14,7 +14,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plasm.testing.discovery import DiscoveryContract as DiscoveryContract
     from plasm.testing.runtime import RuntimeContract as RuntimeContract
+    from plasm.testing.transport import TransportContract as TransportContract
 
 __getattr__, __dir__ = lazily(
-    __name__, {"DiscoveryContract": "plasm.testing.discovery", "RuntimeContract": "plasm.testing.runtime"}
+    __name__,
+    {
+        "DiscoveryContract": "plasm.testing.discovery",
+        "RuntimeContract": "plasm.testing.runtime",
+        "TransportContract": "plasm.testing.transport",
+    },
 )
