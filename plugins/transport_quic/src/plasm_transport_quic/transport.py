@@ -67,7 +67,11 @@ class Libp2pTransport:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._exits.__aexit__(kind, error, trace)
+        if isinstance(error, Exception):
+            # What goes wrong in the block is the block's: our nurseries would only wrap it.
+            await self._exits.aclose()
+        else:
+            await self._exits.__aexit__(kind, error, trace)
 
     async def listen(self, addresses: Sequence[str], handler: StreamHandler, protocols: Sequence[str]) -> Sequence[str]:
         """Accept streams; see :meth:`plasm.contracts.Transport.listen`."""
