@@ -24,7 +24,7 @@ FLOORS = [
     {"plugins"},
     {"hookspecs"},
     {"contracts"},
-    {"config", "files", "signatures", "concurrency"},
+    {"config", "files", "signatures", "concurrency", "node_lock"},
     {"model"},
     {"errors", "_lazy"},
 ]

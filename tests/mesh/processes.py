@@ -100,7 +100,7 @@ def nodes(folder: Path, count: int, *options: str) -> Iterator[list[NodeProcess]
     try:
         for number in range(count):
             home = folder / f"node{number}"
-            started.append(NodeProcess(home, "--listen", TCP, "--workers", "1", *options))
+            started.append(NodeProcess(home, "--listen", TCP, "--listen", QUIC, "--workers", "1", *options))
         yield started
     finally:
         for node in started:

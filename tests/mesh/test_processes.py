@@ -151,7 +151,7 @@ def test_a_job_that_runs_is_finished_before_a_node_stops(hello: Path, tmp_path: 
 )
 def test_a_stranger_that_sends_garbage_disturbs_nobody(plasm: Plasm, hello: Path, tmp_path: Path, data: bytes) -> None:
     with nodes(tmp_path, 1) as [node]:
-        strangers = [_knock(of_kind(node, "/tcp/"), data) for _ in range(20)]
+        strangers = [_knock(of_kind(node, "/tcp/"), data) for _ in range(10)]
         assert plasm("submit", hello, "abc", "--peer", node.address, "--quiet").stdout == b"cba\n"
         for stranger in strangers:
             stranger.close()
@@ -187,6 +187,17 @@ def test_bad_input_is_one_line(plasm: Plasm, hello: Path, options: list[str], wo
     assert done.stderr.count(b"\n") == 1
     assert b"plasm: error[" in done.stderr
     assert words in done.stderr.decode()
+
+
+def test_a_node_and_a_client_of_one_user_on_one_machine(plasm: Plasm, hello: Path, plasm_home: Path) -> None:
+    node = NodeProcess(plasm_home, "--listen", "/ip4/127.0.0.1/tcp/0", "--discovery", "none")
+    try:
+        assert plasm("submit", hello, "abc", "--peer", node.address, "--quiet").stdout == b"cba\n"
+        second = plasm("start", "--discovery", "none")
+        assert second.returncode == 125
+        assert b"error[node-running]" in second.stderr
+    finally:
+        assert node.stop() == 0
 
 
 def test_nobody_at_the_address(plasm: Plasm, hello: Path) -> None:

@@ -199,6 +199,12 @@ class AddressUnavailable(PlasmError):
     code = "address-unavailable"
 
 
+class NodeRunning(PlasmError):
+    """A node with the same key and state is running."""
+
+    code = "node-running"
+
+
 class ProtocolViolation(PeerError):
     """A peer that does not keep to the protocol."""
 

@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 SIGNATURE_BYTES = 64
 
 
+class EphemeralSigner:
+    """A signer with a key that is made now and kept nowhere."""
+
+    def __init__(self) -> None:
+        from nacl.bindings import crypto_sign_keypair
+
+        self.public_key, self._secret_key = crypto_sign_keypair()
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature over ``message``."""
+        from nacl.bindings import crypto_sign
+
+        return bytes(crypto_sign(message, self._secret_key)[:SIGNATURE_BYTES])
+
+
 def signature_holds(node: PeerId, message: bytes, signature: bytes) -> bool:
     """Whether ``signature`` was made over ``message`` by the key inside ``node``'s peer id."""
     from nacl.bindings import crypto_sign_open

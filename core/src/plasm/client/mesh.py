@@ -16,13 +16,15 @@ from plasm.client.replay import ReplayableInput
 from plasm.client.search import search
 from plasm.concurrency import task_group
 from plasm.config import Config
-from plasm.contracts import Connection, Discovery, PeerRecord
+from plasm.contracts import Connection, Discovery, PeerRecord, Signer
 from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput, PeerNotFound, PeerRejected, PlasmError
 from plasm.execution.job import Job
 from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
 from plasm.model import PeerId
+from plasm.node_lock import node_runs
 from plasm.plugins import PluginHost
+from plasm.signatures import EphemeralSigner
 
 SEARCH_SECONDS: Final = 10.0
 _ARCHITECTURES: Final = ("x86_64", "aarch64")
@@ -61,7 +63,7 @@ class MeshClient:
         self._discoveries: list[Discovery] = []
 
     async def __aenter__(self) -> MeshClient:
-        signer, _ = self._host.signer_made_if_missing(self._signer_name)
+        signer = self._identity()
         async with AsyncExitStack() as network:
             self._transport = await network.enter_async_context(self._host.transport(signer, self._transport_name))
             for name in self._discovery_names:
@@ -140,6 +142,12 @@ class MeshClient:
         ):
             async for found in candidates:
                 tasks.start_soon(ask, found)
+
+    def _identity(self) -> Signer:
+        """This user's key; where a node of this user's is running with it, one for now, for no peer talks to itself."""
+        if node_runs(self._host.config.state_dir):
+            return EphemeralSigner()
+        return self._host.signer_made_if_missing(self._signer_name)[0]
 
     async def _ask(self, found: PeerRecord, payload: int) -> Candidate:
         connection = await self._transport.dial(found, payload=payload)

@@ -29,6 +29,7 @@ from plasm.node.ledger import ReceiptLedger
 from plasm.node.log import Event, Log
 from plasm.node.policy import Policy
 from plasm.node.service import Engine, JobService
+from plasm.node_lock import NodeLock
 from plasm.plugins import PluginHost, PluginKind
 from plasm.streams import send_only
 
@@ -79,6 +80,7 @@ class Node:
         """
         settings = self._settings
         with ExitStack() as resources:
+            resources.enter_context(NodeLock(self._config.state_dir))
             engines = await anyio.to_thread.run_sync(self._start_engines, resources)
             ledger = ReceiptLedger(self._config.state_dir / "receipts.sqlite")
             resources.callback(ledger.close)
