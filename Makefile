@@ -24,12 +24,14 @@ TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
 
-demo: $(READY) ## Run a job, keep its signed receipt and verify it
+demo: $(READY) ## Run a job here, and one on a peer; keep their signed receipts and verify them
 	@mkdir -p build
 	$(PLASM) run examples/hello/hello.wasm "Hello, World" --receipt build/hello.receipt.json
 	$(PLASM) verify build/hello.receipt.json --module examples/hello/hello.wasm --signer "$$($(PLASM) identity)"
 	@echo; echo "In plain words: this machine, which signs as $$($(PLASM) identity)," \
 	    && echo "ran examples/hello/hello.wasm in a sandbox; build/hello.receipt.json says so, and its signature holds."
+	@echo; echo "Now two nodes, and the same job on one of them, over QUIC:"
+	@examples/two-nodes.sh build/two-nodes
 
 test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
 	@if $(BREADTH_SOURCES); then $(MAKE) --no-print-directory breadth; fi
