@@ -199,7 +199,9 @@ def test_every_kind_of_instruction_is_read() -> None:
     reader = Reader(module.sections[CODE])
     (body,) = reader.vector(lambda: reader.take(reader.u32()))
     assert redirect(body, {}, 1) == body
-    assert redirect(body, {0: 300}, 1) == body.replace(b"\x10\x00\x0f\x0b", b"\x10\xac\x02\x0f\x0b")
+    assert body.count(b"\xd2\x00") == 1
+    redirected = body.replace(b"\x10\x00\x0f\x0b", b"\x10\xac\x02\x0f\x0b").replace(b"\xd2\x00", b"\xd2\xac\x02")
+    assert redirect(body, {0: 300}, 1) == redirected
 
 
 def test_a_function_that_is_added_cannot_be_called_by_the_module() -> None:
@@ -208,6 +210,56 @@ def test_a_function_that_is_added_cannot_be_called_by_the_module() -> None:
     for function in range(2, 5):
         with pytest.raises(InvalidModule, match="calls a function that is not there"):
             adapted(valid.replace(b"\x10\x00", bytes([0x10, function])))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "(table 2 funcref) (elem (i32.const 1) $exit)",
+        "(table 2 funcref) (elem (offset (i32.add (i32.const 0) (i32.const 1))) func $other $exit)",
+        "(table $first 1 funcref) (table $t 2 funcref) (elem (table $t) (i32.const 1) func $exit)",
+        "(table 2 funcref) (elem (i32.const 1) funcref (ref.func $exit))",
+        "(table 2 funcref) (elem (i32.const 0) funcref (ref.null func) (item (ref.func $exit)))",
+        "(table 2 funcref) (elem $e func $exit) INIT",
+        "(table 2 funcref) (elem $e funcref (ref.func $exit)) INIT",
+        "(table 2 funcref) (elem declare func $exit) SET",
+        "(table 2 funcref) (global $g funcref (ref.func $exit)) GLOBAL",
+        '(table 2 funcref) (export "exit" (func $exit)) SET',
+        "(table 2 funcref) (global f64 (f64.const 1)) (global $g funcref (ref.func $exit)) (global f32 (f32.const 2)) GLOBAL",
+        "(table 2 funcref) (global i64 (i64.const -1234567890123)) (global $g funcref (ref.func $exit)) GLOBAL",
+        "(table 2 funcref) (global v128 (v128.const i32x4 1 2 3 4)) (global $g funcref (ref.func $exit)) GLOBAL",
+    ],
+)
+def test_a_function_of_wasi_is_adapted_where_it_is_a_value(run: Run, way: str) -> None:
+    before = {
+        "INIT": "(table.init $e (i32.const 1) (i32.const 0) (i32.const 1))",
+        "SET": "(table.set (i32.const 1) (ref.func $exit))",
+        "GLOBAL": "(table.set (i32.const 1) (global.get $g))",
+    }
+    first = next((text for word, text in before.items() if way.endswith(word)), "")
+    fields = way.removesuffix("INIT").removesuffix("SET").removesuffix("GLOBAL")
+    table = "$t" if "$t" in way else "0"
+    index = 2 if "$other" in way else 1
+    module = wat(
+        f"""(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory 1)
+        {fields.replace("(table 2 funcref)", "(table 3 funcref)")} (func $other)
+        (func (export "_start") {first} (call_indirect {table} (param i32) (i32.const 70000) (i32.const {index})))"""
+    )
+    assert run(module).outcome == Outcome.exited(70_000)
+
+
+@pytest.mark.parametrize("fields", ["(elem funcref (ref.func 2))", "(elem func 2)", "(global funcref (ref.func 2))"])
+def test_a_function_that_is_added_is_no_value_of_the_modules(fields: str) -> None:
+    imports = '(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))'
+    valid = wat(f'{imports} {fields.replace("2", "1")} (func (export "_start"))')
+    with pytest.raises(InvalidModule, match="a function that is not there"):
+        adapted(valid.replace(b"\xd2\x01", b"\xd2\x02").replace(b"\x01\x00\x01\x01\x0a", b"\x01\x00\x01\x02\x0a"))
+
+
+@pytest.mark.parametrize("fields", ["(global externref (ref.null extern))", "(elem externref (ref.null extern))"])
+def test_other_references_are_refused(fields: str) -> None:
+    with pytest.raises(InvalidModule, match="external references"):
+        adapted(wat(f'{fields} (func (export "_start"))'))
 
 
 def test_nothing_is_hidden_behind_the_number_of_a_memory() -> None:

@@ -21,6 +21,13 @@ from world import EXAMPLES
 MODULES = [
     *(path.read_bytes() for path in sorted(EXAMPLES.glob("*/*.wasm"))),
     Guest().write("text").read().wasm(start=True),
+    wat(
+        """(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (table $t 3 funcref) (table $u 3 funcref)
+        (elem (table $u) (i32.const 1) func $exit $f) (elem $p funcref (ref.func $f) (ref.null func))
+        (elem declare func $f) (elem (i32.const 0) funcref (ref.func $exit)) (global funcref (ref.func $f))
+        (global i64 (i64.add (i64.const 5) (i64.const -6))) (func $f (export "_start"))"""
+    ),
     wat('(table 2 9 funcref) (elem (i32.const 0) $f) (func $f (drop (ref.func $f))) (func (export "_start"))'),
 ]
 

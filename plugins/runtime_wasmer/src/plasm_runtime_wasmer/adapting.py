@@ -18,11 +18,14 @@ from typing import NamedTuple
 
 from plasm_runtime_wasmer.binary import Reader, malformed, sized, u32, vector
 from plasm_runtime_wasmer.instructions import redirect
+from plasm_runtime_wasmer.references import References
 from plasm_runtime_wasmer.sections import (
     CODE,
+    ELEMENTS,
     EXPORTS,
     FUNCTION,
     FUNCTIONS,
+    GLOBALS,
     HEADER,
     MEMORIES,
     MEMORY,
@@ -62,18 +65,17 @@ def adapt(module: Module, start: int, max_pages: int) -> Adapted:
     """
     added = _Added(module)
     exit_function: int | None = None
-    calls: dict[int, int] = {}
-    functions = (item for item in module.imports if item.type is not None)
-    for index, item in enumerate(functions):
+    instead: dict[int, int] = {}
+    for index, item in enumerate(item for item in module.imports if item.type is not None):
         assert item.type is not None
         if item.name == "proc_exit":
             exit_function = _add_exit(added, item.type, index) if exit_function is None else exit_function
-            calls[index] = exit_function
+            instead[index] = exit_function
         elif item.name.startswith("path_") or item.name in _HIDDEN:
-            calls[index] = added.function(item.type, _BAD_DESCRIPTOR)
+            instead[index] = added.function(item.type, _BAD_DESCRIPTOR)
         elif item.name.startswith("fd_"):
             parameters = len(module.types[item.type].parameters)
-            calls[index] = added.function(item.type, _guarded(item.name, index, parameters))
+            instead[index] = added.function(item.type, _guarded(item.name, index, parameters))
     if module.start is not None:
         start = added.function(module.function_types[start], _call(module.start) + _call(start))
     memory = module.memories[0] if module.memories else Size(0, 0)
@@ -82,9 +84,14 @@ def adapt(module: Module, start: int, max_pages: int) -> Adapted:
         TYPES: vector([*_raw_types(module), *added.types]),
         FUNCTIONS: vector(map(u32, [*module.functions, *added.functions])),
         MEMORIES: vector([_size(memory, max_pages)]),
-        EXPORTS: vector(_exports(module, start)),
-        CODE: vector(sized(body) for body in [*_bodies(module, calls), *added.bodies]),
+        EXPORTS: vector(_exports(module, start, instead)),
+        CODE: vector(sized(body) for body in [*_bodies(module, instead), *added.bodies]),
     }
+    functions = len(module.function_types)
+    if ELEMENTS in sections:
+        sections[ELEMENTS] = References(sections[ELEMENTS], instead, functions).elements()
+    if GLOBALS in sections:
+        sections[GLOBALS] = References(sections[GLOBALS], instead, functions).globals()
     if module.tables:
         sections[TABLES] = vector(_FUNCREF + _size(table, MAX_TABLE_ELEMENTS) for table in module.tables)
     sections.pop(START, None)
@@ -156,10 +163,10 @@ def _raw_types(module: Module) -> list[bytes]:
     return [b"\x60" + sized(kind.parameters) + sized(kind.results) for kind in module.types]
 
 
-def _exports(module: Module, start: int) -> list[bytes]:
+def _exports(module: Module, start: int, instead: Mapping[int, int]) -> list[bytes]:
     """``memory`` and ``_start``.  Other functions get names without a meaning: one that is exported may be referred
     to in bodies, another one may not."""
-    others = sorted({item.target for item in module.exports if item.kind == FUNCTION})
+    others = sorted({*(item.target for item in module.exports if item.kind == FUNCTION), *instead.values()})
     named = [(b"memory", MEMORY, 0), (b"_start", FUNCTION, start)]
     named += [(b"%d" % index, FUNCTION, index) for index in others]
     return [sized(name) + bytes([kind]) + u32(index) for name, kind, index in named]
@@ -172,13 +179,13 @@ def _size(size: Size, most: int) -> bytes:
     return b"\x01" + u32(min(size.least, bound)) + u32(bound)
 
 
-def _bodies(module: Module, calls: Mapping[int, int]) -> Sequence[bytes]:
+def _bodies(module: Module, instead: Mapping[int, int]) -> Sequence[bytes]:
     reader = Reader(module.sections.get(CODE, b"\0"))
     bodies = reader.vector(lambda: reader.take(reader.u32()))
     if reader or len(bodies) != len(module.functions):
         raise malformed("its functions and their bodies are not of the same number")
     functions = len(module.function_types)
-    return [redirect(body, calls, functions) for body in bodies]
+    return [redirect(body, instead, functions) for body in bodies]
 
 
 def _assemble(sections: Mapping[int, bytes]) -> bytes:

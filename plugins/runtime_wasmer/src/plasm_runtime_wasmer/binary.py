@@ -60,6 +60,11 @@ class Reader:
                 return value
         raise malformed("a number is too large")
 
+    def skip_number(self) -> None:
+        """A number of any size, in LEB128."""
+        while self.byte() >= _CONTINUES:
+            pass
+
     def name(self) -> str:
         """A text with its length before it."""
         data = self.take(self.u32())

@@ -16,7 +16,6 @@ from plasm_runtime_wasmer.sdk import finish
 from plasm_runtime_wasmer.streams import Inflow, Outflow
 
 _LAST_WORDS_SECONDS = 0.01
-_CODE_BITS = 0xFF
 
 
 class Interruption:
@@ -94,7 +93,7 @@ def _attend(process: Process, call: Call, interruption: Interruption) -> Outcome
     try:
         output = finish(process.wait())
         killed = output.reason is ExitReason.TERMINATED
-        return Outcome(OutcomeKind.CANCELLED) if killed else Outcome.exited(output.exit_code & _CODE_BITS)
+        return Outcome(OutcomeKind.CANCELLED) if killed else Outcome.exited(output.exit_code)
     finally:
         interruption.watch(None)
         if inflow is not None:

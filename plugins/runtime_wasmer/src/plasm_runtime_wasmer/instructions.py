@@ -46,8 +46,8 @@ _PROPOSALS = (
 _WIDE_ARITHMETIC, _RELAXED_SIMD = range(0x13, 0x17), range(0x100, 0x200)
 
 
-def redirect(body: bytes, calls: Mapping[int, int], functions: int) -> bytes:
-    """``body`` with the functions that it calls replaced by those that ``calls`` names for them.
+def redirect(body: bytes, instead: Mapping[int, int], functions: int) -> bytes:
+    """``body`` with the functions that it calls or refers to replaced by those that ``instead`` names for them.
 
     ``functions`` is how many the module has: a later one is not its to call, though something may be added there.
 
@@ -70,8 +70,8 @@ def redirect(body: bytes, calls: Mapping[int, int], functions: int) -> bytes:
             function = reader.u32()
             if function >= functions:
                 raise malformed("it calls a function that is not there")
-            if instruction == _CALL and function in calls:
-                kept += [body[done:before], u32(calls[function])]
+            if function in instead:
+                kept += [body[done:before], u32(instead[function])]
                 done = reader.position
         else:
             raise _unknown(instruction, reader)

@@ -1,7 +1,7 @@
 """What a module is made of, read strictly: any bytes give a :class:`Module` or :class:`InvalidModule`.
 
-Read is what decides whether a module can be a job and what has to be adapted in it.  Globals, elements and data are
-left to the engine, which looks at everything again.
+Read is what decides whether a module can be a job and what has to be adapted in it.  The engine looks at everything
+again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ CUSTOM, TYPES, IMPORTS, FUNCTIONS, TABLES, MEMORIES, GLOBALS, EXPORTS, START, EL
 )
 ORDER = (TYPES, IMPORTS, FUNCTIONS, TABLES, MEMORIES, TAGS, GLOBALS, EXPORTS, START, ELEMENTS, DATA_COUNT, CODE, DATA)
 FUNCTION, TABLE, MEMORY, GLOBAL, TAG = range(5)
+REFERENCES = "garbage collection or external references"
 
 _FUNCTION_TYPE, _FUNCREF = 0x60, 0x70
 _VALUE_TYPES = frozenset(b"\x7f\x7e\x7d\x7c\x7b\x70")
@@ -26,7 +27,6 @@ _OTHER_TYPES = {
     0x64: "typed function references",
     0x69: "exception handling",
 }
-_REFERENCES = "garbage collection or external references"
 _MAX_PAGES = 2**16
 _BOUNDED, _SHARED, _64_BITS, _PAGE_SIZE = 1, 2, 4, 8
 
@@ -154,7 +154,7 @@ def _check_indices(module: Module) -> None:
 def _function_type(reader: Reader) -> FunctionType:
     form = reader.byte()
     if form != _FUNCTION_TYPE:
-        raise refused(_OTHER_TYPES.get(form, _REFERENCES))
+        raise refused(_OTHER_TYPES.get(form, REFERENCES))
     parameters, results = (bytes(reader.vector(lambda: value_type(reader))) for _ in range(2))
     return FunctionType(parameters, results)
 
@@ -163,7 +163,7 @@ def value_type(reader: Reader) -> int:
     """One value type of those that jobs get."""
     found = reader.byte()
     if found not in _VALUE_TYPES:
-        raise refused(_OTHER_TYPES.get(found, _REFERENCES))
+        raise refused(_OTHER_TYPES.get(found, REFERENCES))
     return found
 
 
@@ -187,7 +187,7 @@ def _import(reader: Reader) -> Import:
 
 def _table(reader: Reader) -> Size:
     if reader.byte() != _FUNCREF:
-        raise refused(_REFERENCES)
+        raise refused(REFERENCES)
     return _size(reader)
 
 
