@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from runtime_wasmtime.conftest import run
 
-import plasm_runtime_wasmer as plugin
 from plasm.config import Config
 from plasm.contracts import Runtime
 from plasm.errors import PluginError
@@ -16,29 +16,34 @@ from plasm.errors import PluginError
 __all__ = ["run"]
 
 
-def _loads() -> str:
+def make(folder: Path) -> Runtime:
+    """A runtime as a worker process makes it, with its folders below ``folder``."""
+    plugin = import_module("plasm_runtime_wasmer")
+    made: Runtime = plugin.plasm_runtime(Config.from_environment({"PLASM_HOME": str(folder)}))
+    return made
+
+
+def _missing() -> str:
     """Why the runtime cannot be had on this machine; empty where it can."""
-    if find_spec("wasmer_sdk") is None:
-        return "wasmer-sdk is not installed"
     try:
         make(Path("/nonexistent"))
-    except PluginError as error:
+    except (ImportError, PluginError) as error:
         return str(error)
     return ""
 
 
-def make(folder: Path) -> Runtime:
-    """A runtime as a worker process makes it, with its folders below ``folder``."""
-    return plugin.plasm_runtime(Config.from_environment({"PLASM_HOME": str(folder)}))
+MISSING = _missing()
 
 
-REASON = _loads()
+class Skipped(pytest.Module):
+    """A module of tests that cannot even be imported."""
+
+    def collect(self) -> NoReturn:
+        pytest.skip(MISSING, allow_module_level=True)
 
 
-@pytest.fixture(autouse=True)
-def _wasmer() -> None:
-    if REASON:
-        pytest.skip(REASON)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    return Skipped.from_parent(parent, path=module_path) if MISSING else None
 
 
 @pytest.fixture(scope="session")
