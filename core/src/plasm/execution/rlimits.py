@@ -28,21 +28,17 @@ class ProcessLimits:
 
     def __init__(self) -> None:
         self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
-        self._memory = 0
         self._cores = os.cpu_count() or 1
         # The interpreter ignores it, and a job would take the error for a full disk and go on.
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 
     def before_compiling(self) -> None:
         """Bound what a compiler can take; a module may be made to be hard to compile."""
-        self._memory = 0
         self._bound_memory(COMPILING_BYTES)
 
     def before_job(self, limits: Limits, *, writes_files: bool) -> None:
         """Bound what a job on ``limits`` can take."""
-        if limits.memory != self._memory:
-            self._memory = limits.memory
-            self._bound_memory(limits.memory + _ENGINE_BYTES)
+        self._bound_memory(limits.memory + _ENGINE_BYTES)
         seconds = (limits.cpu_time or limits.wall_time * self._cores) // 1000
         _set_soft(resource.RLIMIT_CPU, int(time.process_time()) + seconds + _CPU_SLACK_S)
         if writes_files:

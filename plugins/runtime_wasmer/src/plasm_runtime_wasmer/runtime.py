@@ -11,7 +11,6 @@ import wasmer_sdk
 from plasm.contracts.runtime import Call, CompiledModule, Execution, Terms
 from plasm.model import Feature, LimitKind
 from plasm.model.limits import WASM_PAGE_BYTES
-from plasm_runtime_wasmer.allowance import Allowance
 from plasm_runtime_wasmer.compiling import REVISION, ClientBroken, Compiled, compile_command, dump, load
 from plasm_runtime_wasmer.execution import Interruption, run
 from plasm_runtime_wasmer.sdk import make_client
@@ -27,7 +26,6 @@ class WasmerRuntime:
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir
         self._interruption = Interruption()
-        self._allowance = Allowance()
 
     @cached_property
     def version(self) -> str:
@@ -65,7 +63,6 @@ class WasmerRuntime:
     def execute(self, compiled: CompiledModule, call: Call, terms: Terms) -> Execution:
         """See the contract."""
         assert isinstance(compiled, Compiled)
-        self._allowance.renew()
         return run(compiled, call, self._interruption)
 
     def interrupt(self) -> None:
