@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from typing import Any
 
 import ifaddr
 from attrs import evolve, frozen
@@ -15,7 +16,7 @@ from plasm.model import PeerId
 
 _LARGEST_PORT = 65535
 _NAMES = ("dns", "dns4", "dns6")
-_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}\.?)+")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 
 
 class Carrier(Enum):
@@ -71,7 +72,10 @@ def parse(address: str) -> tuple[Endpoint, PeerId | None]:
         case []:
             peer = None
         case ["p2p", peer_id]:
-            peer = PeerId.parse(peer_id)
+            try:
+                peer = PeerId.parse(peer_id)
+            except InvalidInput as error:
+                raise _refused(address, error.message) from None
         case _:
             raise _refused(address, f"cannot reach what lies behind /{'/'.join(rest)[:80]}")
     return Endpoint(carrier, network, _host(address, network, host), int(port)), peer
@@ -87,9 +91,10 @@ def at_interfaces(endpoint: Endpoint) -> Iterator[Endpoint]:
             yield evolve(endpoint, host=str(host))
 
 
-def of_socket(carrier: Carrier, name: tuple[str, int]) -> Endpoint:
-    """The endpoint with the address that a socket gives."""
-    return Endpoint(carrier, "ip6" if ":" in name[0] else "ip4", name[0], name[1])
+def of_socket(carrier: Carrier, name: tuple[Any, ...]) -> Endpoint:
+    """The endpoint with the address that a socket gives; which link a link-local one is of is left out."""
+    host = str(name[0]).partition("%")[0]
+    return Endpoint(carrier, "ip6" if ":" in host else "ip4", host, int(name[1]))
 
 
 def with_peer(endpoints: Iterable[Endpoint], peer: PeerId) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
-from attrs import frozen
 from libp2p.crypto.keys import KeyPair
 from libp2p.peer.id import ID
 
@@ -29,16 +30,26 @@ _PAUSE_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 
-@frozen
 class Listening:
-    """A place where connections are accepted."""
+    """A place where connections are accepted until it is given up."""
 
-    endpoint: Endpoint
-    _scope: trio.CancelScope
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._scope = trio.CancelScope()
+        self._over = trio.Event()
 
-    def end(self) -> None:
-        """Accept no more of them."""
+    async def run(self, accept: Callable[[], Awaitable[None]]) -> None:
+        """Accept connections with ``accept``, which closes its socket in the end."""
+        try:
+            with self._scope:
+                await accept()
+        finally:
+            self._over.set()
+
+    async def end(self) -> None:
+        """Give it up."""
         self._scope.cancel()
+        await self._over.wait()
 
 
 class Carrying:
@@ -69,14 +80,15 @@ class Carrying:
         Raises:
             AddressUnavailable: it cannot be had.
         """
-        scope = trio.CancelScope()
         if endpoint.carrier is Carrier.QUIC:
             socket = UdpSocket.at(endpoint)
-            self._nursery.start_soon(self._listen_quic, socket, scope)
-            return Listening(socket.endpoint, scope)
-        listener = listen(endpoint)
-        self._nursery.start_soon(self._listen_tcp, listener, scope)
-        return Listening(of_socket(Carrier.TCP, listener.socket.getsockname()[:2]), scope)
+            listening = Listening(socket.endpoint)
+            self._nursery.start_soon(listening.run, partial(self._listen_quic, socket))
+        else:
+            listener = listen(endpoint)
+            listening = Listening(of_socket(Carrier.TCP, listener.socket.getsockname()))
+            self._nursery.start_soon(listening.run, partial(self._listen_tcp, listener))
+        return listening
 
     # ---- QUIC ----
 
@@ -91,7 +103,7 @@ class Carrying:
             raise
         return connection
 
-    async def _listen_quic(self, socket: UdpSocket, scope: trio.CancelScope) -> None:
+    async def _listen_quic(self, socket: UdpSocket) -> None:
         def welcome(connection: QuicConnection) -> bool:
             if not self._admission.enter(connection.endpoint.host):
                 return False
@@ -99,8 +111,7 @@ class Carrying:
             return True
 
         listener = QuicListener(socket, self._server, self._unread, welcome)
-        with scope:
-            await listener.run()
+        await listener.run()
 
     async def _meet(self, connection: QuicConnection, listener: QuicListener) -> None:
         host = connection.endpoint.host
@@ -128,8 +139,8 @@ class Carrying:
             await raw.close()
             raise
 
-    async def _listen_tcp(self, listener: trio.SocketListener, scope: trio.CancelScope) -> None:
-        with scope, listener.socket:
+    async def _listen_tcp(self, listener: trio.SocketListener) -> None:
+        with listener.socket:
             while True:
                 try:
                     stream = await listener.accept()

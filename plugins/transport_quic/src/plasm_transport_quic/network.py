@@ -36,6 +36,8 @@ _FORGET_PEERS_SECONDS = 300
 # libp2p keeps its messages from the root's handlers; without one of its own, all of them go to stderr.
 logging.getLogger("libp2p").addHandler(logging.NullHandler())
 
+_log = logging.getLogger(__name__)
+
 Dial = Callable[[ID, Iterable[Multiaddr]], Awaitable[MuxedConnection]]
 
 
@@ -155,6 +157,9 @@ class Network(Swarm):
     async def _serve(self, connection: Connection) -> None:
         try:
             await connection.run()
+        except Exception:
+            # It must not take all others along.
+            _log.exception("the connection with %s failed", connection.muxed_conn.peer_id)
         finally:
             peer_id = connection.muxed_conn.peer_id
             remaining = [other for other in self.connections.get(peer_id, ()) if other is not connection]

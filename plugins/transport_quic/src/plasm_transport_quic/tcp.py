@@ -28,7 +28,7 @@ class RawConnection(IRawConnection):
 
     def __init__(self, stream: trio.SocketStream, *, is_initiator: bool) -> None:
         self.is_initiator = is_initiator
-        self.endpoint = of_socket(Carrier.TCP, stream.socket.getpeername()[:2])
+        self.endpoint = of_socket(Carrier.TCP, stream.socket.getpeername())
         self._stream = stream
         self._buffer = bytearray()
 

@@ -36,6 +36,20 @@ BULK_BYTES = 2**20
 """From so many on, TCP is the better way: it carries several times as much in the same time."""
 
 
+class _Attempt:
+    """A peer being dialled, for all who want it."""
+
+    def __init__(self) -> None:
+        self.outcome: MuxedConnection | Exception | None = None
+        self.over = trio.Event()
+
+    async def result(self) -> MuxedConnection:
+        await self.over.wait()
+        if isinstance(self.outcome, MuxedConnection):
+            return self.outcome
+        raise self.outcome or PeerUnreachable("the transport is closed")
+
+
 class Libp2pTransport:
     """Fulfils :class:`plasm.contracts.Transport`.
 
@@ -47,7 +61,7 @@ class Libp2pTransport:
     def __init__(self, identity: Signer) -> None:
         self._peer = PeerId(identity.public_key)
         self._keys = key_pair(identity)
-        self._dialling: dict[PeerId, trio.Lock] = {}
+        self._dialling: dict[tuple[PeerRecord, bool], _Attempt] = {}
 
     async def __aenter__(self) -> Self:
         self._network = Network(self._keys, self._dial_for_libp2p)
@@ -56,7 +70,7 @@ class Libp2pTransport:
         self._network.set_stream_handler(self._serving.answer)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(host.run([]))
-            nursery = await stack.enter_async_context(trio.open_nursery())
+            self._nursery = nursery = await stack.enter_async_context(trio.open_nursery())
             stack.callback(nursery.cancel_scope.cancel)
             stack.push_async_callback(self._close_connections)
             nursery.start_soon(self._network.serve, nursery)
@@ -77,11 +91,11 @@ class Libp2pTransport:
         """Accept streams; see :meth:`plasm.contracts.Transport.listen`."""
         endpoints = [self._listenable(address) for address in addresses or USUAL_ADDRESSES]
         self._serving.add(protocols, handler)
-        opened = self._open(endpoints)
+        opened = await self._open(endpoints)
         if not addresses:
             # Where the machine has no IPv6, there is nothing to be said about it.
             with suppress(AddressUnavailable):
-                opened += self._open([parse(address)[0] for address in USUAL_ADDRESSES_OF_IPV6])
+                opened += await self._open([parse(address)[0] for address in USUAL_ADDRESSES_OF_IPV6])
         found = [endpoint for listening in opened for endpoint in at_interfaces(listening.endpoint)]
         await self._network.listens(Listener(found))
         return with_peer(found, self._peer)
@@ -95,14 +109,22 @@ class Libp2pTransport:
     async def _dial(self, record: PeerRecord, *, bulk: bool) -> MuxedConnection:
         if record.peer == self._peer:
             raise InvalidInput("a node does not dial itself")
-        # One at a time, so that those who come together share a connection.
-        lock = self._dialling.setdefault(record.peer, trio.Lock())
+        # Those who come together share the connection, or the reason why there is none.
+        attempt = self._dialling.get((record, bulk))
+        if attempt is None:
+            attempt = self._dialling[record, bulk] = _Attempt()
+            self._nursery.start_soon(self._carry_out, record, bulk, attempt)
+        return await attempt.result()
+
+    async def _carry_out(self, record: PeerRecord, bulk: bool, attempt: _Attempt) -> None:
+        preferred = Carrier.TCP if bulk else Carrier.QUIC
         try:
-            async with lock:
-                return await self._connection(record, Carrier.TCP if bulk else Carrier.QUIC, insist=bulk)
+            attempt.outcome = await self._connection(record, preferred, insist=bulk)
+        except Exception as error:
+            attempt.outcome = error
         finally:
-            if not lock.locked():
-                self._dialling.pop(record.peer, None)
+            del self._dialling[record, bulk]
+            attempt.over.set()
 
     async def _connection(self, record: PeerRecord, preferred: Carrier, *, insist: bool) -> MuxedConnection:
         """A connection, of the ``preferred`` kind if there is one; those who ``insist`` get one made beside another."""
@@ -172,7 +194,7 @@ class Libp2pTransport:
             raise InvalidInput(f"cannot listen at {address}: it is the address of another peer")
         return endpoint
 
-    def _open(self, endpoints: Iterable[Endpoint]) -> list[Listening]:
+    async def _open(self, endpoints: Iterable[Endpoint]) -> list[Listening]:
         """Listen at all of the ``endpoints``, or at none."""
         opened: list[Listening] = []
         try:
@@ -180,7 +202,7 @@ class Libp2pTransport:
                 opened.append(self._carrying.listen(endpoint))  # noqa: PERF401 - what was opened is to be ended
         except AddressUnavailable:
             for listening in opened:
-                listening.end()
+                await listening.end()
             raise
         return opened
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from math import inf
 
 import trio
 from aioquic.quic import events
 from aioquic.quic.packet import QuicErrorCode
-from attrs import evolve
 from libp2p.peer.id import ID
 
-from plasm_transport_quic.addresses import Endpoint
+from plasm_transport_quic.addresses import Carrier, Endpoint, of_socket
 from plasm_transport_quic.memory import Allowance
 from plasm_transport_quic.muxing import MuxedConnection, MuxedStream
 from plasm_transport_quic.quic.certificate import NotProved, proved_by
-from plasm_transport_quic.quic.engine import IDLE_SECONDS, SMALLEST_DATAGRAM, Engine
-from plasm_transport_quic.quic.udp import Ancillary, Datagram, DatagramTooLarge, UdpSocket, largest_datagram
+from plasm_transport_quic.quic.engine import IDLE_SECONDS, Engine
+from plasm_transport_quic.quic.udp import Address, Ancillary, Datagram, DatagramTooLarge, UdpSocket, largest_datagram
 from plasm_transport_quic.securing import AnotherPeer
 
 HANDSHAKE_SECONDS = 10
@@ -95,7 +95,7 @@ class QuicConnection(MuxedConnection):
         self._running = trio.CancelScope()
         self._refusals = 0
         self._arrived_at: Ancillary = ()
-        self._address = endpoint.host, endpoint.port
+        self._address: Address = (endpoint.host, endpoint.port)
         self._waiting_for_room: set[QuicStream] = set()
         self._their_highest = (1 if self.is_initiator else 0) - 4
         self._their_skipped: set[int] = set()
@@ -194,7 +194,9 @@ class QuicConnection(MuxedConnection):
         now = trio.current_time()
         try:
             for datagram in datagrams:
-                self.engine.receive_datagram(datagram.data, datagram.sender, now)
+                # A socket of our own hears from nobody else, and the kernel has more than one way to write who that is.
+                sender = self._address if self.is_initiator else datagram.sender
+                self.engine.receive_datagram(datagram.data, sender, now)
                 self._arrived_at = datagram.arrived_at
         except Exception as error:
             _log.debug("%s sent what cannot be understood: %r", self.endpoint, error)
@@ -228,7 +230,7 @@ class QuicConnection(MuxedConnection):
                 await self._socket.send(data, address, self._arrived_at)
             except DatagramTooLarge:
                 # The engine takes it for lost, and sends what was in it again.
-                self.engine.send_datagrams_of(SMALLEST_DATAGRAM)
+                self.engine.send_small_datagrams()
             except OSError as error:
                 self._refused(error)
 
@@ -269,7 +271,8 @@ class QuicConnection(MuxedConnection):
             stream.may_send()
         if (address := self.engine.get_peer_address()) not in (None, self._address):
             self._address = address
-            self.endpoint = evolve(self.endpoint, host=address[0], port=address[1])
+            self.endpoint = of_socket(Carrier.QUIC, address)
+            self.engine.send_small_datagrams()
             self._fit_datagrams()
 
     def _meet(self) -> None:
@@ -287,10 +290,8 @@ class QuicConnection(MuxedConnection):
             self._known.set()
 
     def _fit_datagrams(self) -> None:
-        try:
-            self.engine.send_datagrams_of(largest_datagram(self._address))
-        except OSError:
-            self.engine.send_datagrams_of(SMALLEST_DATAGRAM)
+        with suppress(OSError):
+            self.engine.try_datagrams_of(largest_datagram(self._address))
 
     def _data(self, event: events.StreamDataReceived) -> None:
         stream_id, count = event.stream_id, len(event.data)

@@ -9,13 +9,14 @@ was written for.
 from __future__ import annotations
 
 import ssl
-from typing import Final
+from typing import Any, Final
 
+from aioquic import tls
 from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.connection import END_STATES, Limit, QuicConnection
-from aioquic.quic.packet import QuicFrameType, QuicProtocolVersion, pull_quic_transport_parameters
-from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.packet import QuicFrameType, QuicPacketType, QuicProtocolVersion, pull_quic_transport_parameters
+from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketPacer, QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 from cryptography import x509
@@ -33,18 +34,20 @@ _LIMIT_FRAME_BYTES = 9
 _STREAM_LIMIT_FRAME_BYTES = 17
 _INITIAL_DATAGRAMS = 10  # in flight, before anything is known of the path (RFC 9002, 7.2)
 _HOPELESS_TIMEOUTS = 3
+_USUAL_DATAGRAMS = (1372, 1232)  # through a tunnel within Ethernet, and over every link that carries IPv6
+_TRIALS = 2
 
 
-def configuration(tls: TLSConfig, *, is_client: bool) -> QuicConfiguration:
+def configuration(credentials: TLSConfig, *, is_client: bool) -> QuicConfiguration:
     """What all connections of one side have in common."""
     return QuicConfiguration(
         alpn_protocols=["libp2p"],
-        certificate=tls.certificate,
+        certificate=credentials.certificate,
         idle_timeout=IDLE_SECONDS,
         is_client=is_client,
         max_data=CONNECTION_WINDOW,
         max_stream_data=STREAM_WINDOW,
-        private_key=tls.private_key,
+        private_key=credentials.private_key,
         supported_versions=[QuicProtocolVersion.VERSION_1],
         # No authority has signed libp2p's certificates; what they prove is checked once the handshake is complete.
         verify_mode=ssl.CERT_NONE,
@@ -84,6 +87,9 @@ class Engine(QuicConnection):
         self._local_max_streams_uni.value = self._local_max_streams_uni.sent = 0
         self._largest_received_by_peer = LARGEST_DATAGRAM
         self._loss._pacer = self._pacer = Pacer()
+        self._sizes_to_try: list[int] = []
+        self._trials = 0
+        self._trial_is_due = False
 
     @property
     def peer_certificate(self) -> x509.Certificate | None:
@@ -113,9 +119,68 @@ class Engine(QuicConnection):
 
     # ---- Datagrams ----
 
-    def send_datagrams_of(self, size: int) -> None:
-        """Send datagrams of up to ``size`` bytes from now on, or of what the peer takes and aioquic makes."""
-        size = max(SMALLEST_DATAGRAM, min(size, self._largest_received_by_peer, LARGEST_DATAGRAM))
+    def try_datagrams_of(self, size: int) -> None:
+        """Send datagrams of ``size`` bytes, or of what the peer takes and aioquic makes, if the path carries them.
+
+        One is sent for a trial and the others stay small until it has arrived (RFC 8899); where it does not, smaller
+        ones are tried that most links carry.
+        """
+        size = min(size, self._largest_received_by_peer, LARGEST_DATAGRAM)
+        self._sizes_to_try = [tried for tried in (size, *_USUAL_DATAGRAMS) if SMALLEST_DATAGRAM < tried <= size]
+        self._trials = 0
+        self._trial_is_due = bool(self._sizes_to_try)
+
+    def send_small_datagrams(self) -> None:
+        """Send none that a path might not carry."""
+        self._sizes_to_try = []
+        self._trial_is_due = False
+        self._send_datagrams_of(SMALLEST_DATAGRAM)
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, tuple[Any, ...]]]:
+        datagrams = super().datagrams_to_send(now)
+        if self._trial_is_due and self._handshake_complete and not self.is_over:
+            self._trial_is_due = False
+            datagrams += self._trial(self._sizes_to_try[0], now)
+        self._pacer.settle(sum(len(data) for data, _ in datagrams))
+        return datagrams
+
+    def handle_timer(self, now: float) -> None:
+        super().handle_timer(now)
+        # Several timeouts in a row: the path may have changed to one that swallows what is larger.
+        if self._max_datagram_size > SMALLEST_DATAGRAM and self._loss._pto_count >= _HOPELESS_TIMEOUTS:
+            self.send_small_datagrams()
+
+    def _trial(self, size: int, now: float) -> list[tuple[bytes, tuple[Any, ...]]]:
+        builder = QuicPacketBuilder(
+            host_cid=self.host_cid,
+            is_client=self._is_client,
+            max_datagram_size=size,
+            packet_number=self._packet_number,
+            peer_cid=self._peer_cid.cid,
+            spin_bit=self._spin_bit,
+            version=self._version or QuicProtocolVersion.VERSION_1,
+        )
+        builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[tls.Epoch.ONE_RTT])
+        buffer = builder.start_frame(QuicFrameType.PING, handler=self._on_trial, handler_args=(size,))
+        buffer.push_bytes(bytes(builder.remaining_flight_space))  # frames of padding
+        return self._flush_builder(
+            builder=builder, network_path=self._network_paths[0], peer_cid=self._peer_cid.cid, now=now
+        )
+
+    def _on_trial(self, delivery: QuicDeliveryState, size: int) -> None:
+        if not self._sizes_to_try or self._sizes_to_try[0] != size:
+            return
+        if delivery is QuicDeliveryState.ACKED:
+            self._sizes_to_try = []
+            self._send_datagrams_of(size)
+            return
+        self._trials += 1
+        if self._trials == _TRIALS:
+            self._trials = 0
+            self._sizes_to_try.pop(0)
+        self._trial_is_due = bool(self._sizes_to_try)
+
+    def _send_datagrams_of(self, size: int) -> None:
         control = self._loss._cc
         grows = size > self._max_datagram_size
         self._max_datagram_size = size
@@ -124,17 +189,6 @@ class Engine(QuicConnection):
             control._max_datagram_size = size
         if grows:
             control.congestion_window = max(control.congestion_window, _INITIAL_DATAGRAMS * size)
-
-    def datagrams_to_send(self, now: float) -> list[tuple[bytes, tuple[str, int]]]:
-        datagrams = super().datagrams_to_send(now)
-        self._pacer.settle(sum(len(data) for data, _ in datagrams))
-        return datagrams
-
-    def handle_timer(self, now: float) -> None:
-        super().handle_timer(now)
-        # Several timeouts in a row, and datagrams larger than every path carries: perhaps this one swallows them.
-        if self._max_datagram_size > SMALLEST_DATAGRAM and self._loss._pto_count >= _HOPELESS_TIMEOUTS:
-            self.send_datagrams_of(SMALLEST_DATAGRAM)
 
     def _parse_transport_parameters(self, data: bytes, from_session_ticket: bool = False) -> None:
         super()._parse_transport_parameters(data, from_session_ticket)

@@ -9,7 +9,7 @@ import errno
 import socket
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import trio
 from attrs import frozen
@@ -28,7 +28,8 @@ _IP_MTU, _IPV6_MTU = 14, 24
 _IP_PKTINFO, _IPV6_PKTINFO, _IPV6_RECVPKTINFO = 8, 50, 49
 _IPV4_AND_UDP_BYTES, _IPV6_AND_UDP_BYTES = 28, 48
 
-Address = tuple[str, int]
+Address = tuple[Any, ...]
+"""As the kernel has it: for IPv6 there is more in it than host and port."""
 Ancillary = Sequence[tuple[int, int, bytes]]
 
 
@@ -55,7 +56,7 @@ class UdpSocket:
     @property
     def endpoint(self) -> Endpoint:
         """Where it is bound."""
-        return of_socket(Carrier.QUIC, self._socket.getsockname()[:2])
+        return of_socket(Carrier.QUIC, self._socket.getsockname())
 
     async def receive(self) -> list[Datagram]:
         """What has arrived, which is one at least.
@@ -69,7 +70,7 @@ class UdpSocket:
             try:
                 while len(datagrams) < _AT_ONCE:
                     data, ancillary, _, sender = self._socket.recvmsg(_LARGEST, _ANCILLARY_BYTES)
-                    datagrams.append(Datagram(data, sender[:2], [_answering(*part) for part in ancillary]))
+                    datagrams.append(Datagram(data, sender, [_answering(*part) for part in ancillary]))
             except BlockingIOError:
                 pass
             except OSError:
