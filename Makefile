@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench fuzz breadth examples examples-check guests guests-check wheels lock system clean
+.PHONY: help demo test lint type format bench fuzz breadth interop examples examples-check guests guests-check wheels lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -35,6 +35,7 @@ demo: $(READY) ## Run a job here, and one on a peer; keep their signed receipts 
 
 test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
 	@if $(BREADTH_SOURCES); then $(MAKE) --no-print-directory breadth; fi
+	@$(INTEROP_PACKAGES) || true
 	@$(TOX) run $(ARGS)
 
 lint: $(READY) ## Check style
@@ -63,6 +64,12 @@ breadth: $(READY) ## Build well-known C programs for the tests in tests/breadth,
 	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
 	@$(MAKE) --no-print-directory --jobs="$$(nproc)" -C build/breadth -f ../../tests/breadth/Makefile \
 	    PYTHON='$(CURDIR)/$(VENV)/bin/python'
+
+# As forgiving in `make test`: without Node or npm's packages it goes on without the tests in tests/interop.
+INTEROP_PACKAGES := $(VENV)/bin/python tests/interop/install.py build/interop
+
+interop: $(READY) ## Install js-libp2p for the tests in tests/interop, which need Node and npm
+	@$(INTEROP_PACKAGES)
 
 examples: $(READY) ## Build the example modules from their sources
 	@$(UV) pip install --quiet $(CONSTRAINTS) --group examples
@@ -96,8 +103,8 @@ clean: ## Remove all that was built or installed here
 # ---- Setting up ----
 
 # A fresh Debian or Ubuntu has a python3 that cannot make virtual environments.  A few tests lay cables between network
-# namespaces with iproute2, and are skipped where it is not.
-SYSTEM_PACKAGES := python3-venv iproute2
+# namespaces with iproute2 and put routers there with nftables, and are skipped where these are not.
+SYSTEM_PACKAGES := python3-venv iproute2 nftables
 HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 
 system: ## Install the system packages that are needed (Debian, Ubuntu; as root or by a sudo that asks nothing)
