@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,61 +13,128 @@ import pytest
 from plasm.artifacts.modules import Module
 from plasm.artifacts.store import ModuleStore
 from plasm.errors import UnwritableOutput
-from plasm.node.ledger import ReceiptLedger
+from plasm.model import Outcome
+from plasm.node.store import FAILED, GONE, Store
 
+KILLS = 200
 WRITER = """
-import sys
+import itertools, os, random, signal, sys, time
 from pathlib import Path
-from plasm.node.ledger import ReceiptLedger
-ledger = ReceiptLedger(Path(sys.argv[1]))
-for number in range(10**6):
-    ledger.keep(f"{number:032}", "peer", number, "exited", b"receipt")
-    print(f"{number:032}", flush=True)
+from plasm.model import Outcome
+from plasm.node.store import Store
+
+path, said = Path(sys.argv[1]), set()
+for kill in range(int(sys.argv[2])):
+    reading, writing = os.pipe()
+    writer = os.fork()
+    if not writer:
+        store = Store(path)
+        for number in itertools.count():
+            job = f"{kill:016}{number:016}"
+            store.accepted(job, "peer", "ab" * 32)
+            store.finished(job, "peer", time.time_ns() // 1000, Outcome.exited(0), b"receipt of " + job.encode())
+            os.write(writing, job.encode())
+    os.close(writing)
+    said.add(os.read(reading, 32))
+    patience = time.monotonic() + random.random() * 0.02
+    while time.monotonic() < patience:
+        said.add(os.read(reading, 32))
+    os.kill(writer, signal.SIGKILL)
+    os.waitpid(writer, 0)
+    while job := os.read(reading, 32):
+        said.add(job)
+    os.close(reading)
+store = Store(path)
+assert all(store.receipt(job.decode()) == b"receipt of " + job for job in said)
+assert store.outcomes()["exited"] >= len(said)
+assert all(row.state != "running" for row in store.jobs(10**9))
+print(len(said))
 """
 
 
 def test_a_receipt_that_was_kept_is_there_again(tmp_path: Path) -> None:
-    ledger = ReceiptLedger(tmp_path / "state" / "receipts.sqlite")
-    ledger.keep("a" * 32, "peer", 1, "exited", b"receipt")
-    ledger.close()
-    again = ReceiptLedger(tmp_path / "state" / "receipts.sqlite")
-    assert again.get("a" * 32) == b"receipt"
-    assert again.get("b" * 32) is None
+    path = tmp_path / "state" / "node.sqlite"
+    store = Store(path)
+    store.accepted("a" * 32, "peer", MODULE.digest)
+    store.finished("a" * 32, "peer", 1, Outcome.exited(3), b"receipt")
+    store.close()
+    again = Store(path)
+    assert again.receipt("a" * 32) == b"receipt"
+    assert again.receipt("b" * 32) is None
+    (job,), (receipt,) = again.jobs(10), again.receipts(10)
+    assert (job.job, job.state, job.outcome, job.module) == ("a" * 32, "finished", "exited", MODULE.digest)
+    assert (receipt.job, receipt.outcome, receipt.finished_us) == ("a" * 32, "exited", 1)
+    assert again.outcomes() == {"exited": 1}
     again.close()
-    assert (tmp_path / "state").stat().st_mode & 0o077 == 0
-    assert (tmp_path / "state" / "receipts.sqlite").stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+    assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_writer_that_is_killed_loses_nothing_that_it_said_it_kept(tmp_path: Path) -> None:
-    path = tmp_path / "receipts.sqlite"
-    for _ in range(5):
-        path.unlink(missing_ok=True)
-        for rest in tmp_path.glob("receipts.sqlite-*"):
-            rest.unlink()
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as writer:
-            assert writer.stdout is not None
-            said = [writer.stdout.readline().strip().decode() for _ in range(20)]
-            os.kill(writer.pid, signal.SIGKILL)
-            said += [line.decode().strip() for line in writer.stdout if line.endswith(b"\n")]
-        ledger = ReceiptLedger(path)
-        assert all(ledger.get(job) == b"receipt" for job in said)
-        ledger.close()
+def test_a_writer_that_is_killed_at_any_point_loses_nothing_that_it_said_it_kept(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "node.sqlite"), str(KILLS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= KILLS
 
 
-def test_what_is_no_ledger_is_told_and_kept(tmp_path: Path) -> None:
-    path = tmp_path / "receipts.sqlite"
+def test_jobs_that_ran_when_the_node_ended_are_lost(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    for name, state in (("a", None), ("b", FAILED), ("c", GONE)):
+        store.accepted(name, "peer", MODULE.digest)
+        if state is not None:
+            store.ended(name, state)
+    store.close()
+    again = Store(tmp_path / "node.sqlite")
+    assert {row.job: row.state for row in again.jobs(10)} == {"a": "lost", "b": "failed", "c": "gone"}
+    again.close()
+
+
+def test_what_is_old_or_too_much_is_forgotten_and_running_jobs_are_not(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    now = time.time_ns() // 1000
+    for number in range(10):
+        store.accepted(str(number), "peer", MODULE.digest)
+        store.finished(str(number), "peer", now - (10 - number) * 1_000_000, Outcome.exited(0), bytes(100))
+    store.accepted("running", "peer", MODULE.digest)
+    assert store.prune(keep_age_s=3600, keep_bytes=450) == 6
+    assert [row.job for row in store.receipts(10)] == ["9", "8", "7", "6"]
+    assert store.prune(keep_age_s=0, keep_bytes=10**9) == 4
+    assert [row.job for row in store.jobs(100)] == ["running"]
+    store.close()
+
+
+def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages + 2}")
+    kept: list[str] = []
+
+    def keep() -> None:
+        for number in map(str, range(1000)):
+            store.accepted(number, "peer", MODULE.digest)
+            store.finished(number, "peer", 1, Outcome.exited(0), bytes(1000))
+            kept.append(number)
+
+    with pytest.raises(UnwritableOutput, match="full"):
+        keep()
+    assert sorted(row.job for row in store.receipts(1000)) == sorted(kept)
+    store.close()
+
+
+def test_what_is_no_store_is_told_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "node.sqlite"
     path.write_bytes(b"something else entirely, long enough to be read as a header" * 20)
-    with pytest.raises(UnwritableOutput, match=r"receipts\.sqlite"):
-        ReceiptLedger(path)
+    with pytest.raises(UnwritableOutput, match=r"node\.sqlite"):
+        Store(path)
     assert path.read_bytes().startswith(b"something else")
 
 
-def test_a_ledger_of_a_newer_version_is_told_and_kept(tmp_path: Path) -> None:
-    path = tmp_path / "receipts.sqlite"
+def test_a_store_of_a_newer_version_is_told_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "node.sqlite"
     with sqlite3.connect(path) as newer:
         newer.execute("PRAGMA user_version = 99")
     with pytest.raises(UnwritableOutput, match="version 99"):
-        ReceiptLedger(path)
+        Store(path)
 
 
 MODULE = Module.of(b"\0asm\1\0\0\0")

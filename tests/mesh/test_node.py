@@ -46,9 +46,7 @@ def test_a_job_comes_back_with_a_receipt_of_the_node(mesh: World, job: MakeJob, 
             "accepted",
             "finished",
         ]
-        kept = sqlite3.connect(mesh.config("node").state_dir / "receipts.sqlite").execute(
-            "SELECT receipt FROM receipts"
-        )
+        kept = sqlite3.connect(mesh.config("node").state_dir / "node.sqlite").execute("SELECT receipt FROM receipts")
         assert kept.fetchall() == [(delivered.receipt,)]
 
     run(main)

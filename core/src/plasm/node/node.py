@@ -25,10 +25,10 @@ from plasm.execution.executor import Executor
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
 from plasm.model import PeerId
-from plasm.node.ledger import ReceiptLedger
 from plasm.node.log import Event, Log
 from plasm.node.policy import Policy
 from plasm.node.service import Engine, JobService
+from plasm.node.store import Store
 from plasm.node_lock import NodeLock
 from plasm.plugins import PluginHost, PluginKind
 from plasm.streams import send_only
@@ -82,14 +82,14 @@ class Node:
         with ExitStack() as resources:
             resources.enter_context(NodeLock(self._config.state_dir))
             engines = await anyio.to_thread.run_sync(self._start_engines, resources)
-            ledger = ReceiptLedger(self._config.state_dir / "receipts.sqlite")
-            resources.callback(ledger.close)
+            store = Store(self._config.state_dir / "node.sqlite")
+            resources.callback(store.close)
             service = JobService(
                 settings.policy,
                 engines,
                 self._signer,
                 ModuleStore(self._config.state_dir / "modules"),
-                ledger,
+                store,
                 self._host.extensions,
                 self._log,
             )

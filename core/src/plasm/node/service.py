@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
 
 import anyio
 import anyio.from_thread
@@ -48,9 +48,9 @@ from plasm.mesh.messages import (
 from plasm.model import Feature, LimitKind, Manifest, PeerId, sha256_hex
 from plasm.model.documents import manifest_from_json
 from plasm.model.manifest import canonical
-from plasm.node.ledger import ReceiptLedger
 from plasm.node.log import Event, Log
 from plasm.node.policy import Admission, Policy, refusal
+from plasm.node.store import FAILED, FINISHED, GONE, Store
 from plasm.plugins.extensions import Extensions
 from plasm.receipts import issue
 from plasm.streams import JobChannel
@@ -78,6 +78,14 @@ class _Ended:
     receipt: bytes
 
 
+class Channel(Protocol):
+    """What a job's messages come and go by: a peer's stream, or the control socket."""
+
+    async def send(self, message: Message) -> None: ...
+
+    async def receive(self) -> Message | None: ...
+
+
 class JobService:
     """Takes job streams one by one; ``running`` counts those that have been accepted and not ended."""
 
@@ -87,7 +95,7 @@ class JobService:
         engines: Mapping[str, Engine],
         signer: Signer,
         modules: ModuleStore,
-        ledger: ReceiptLedger,
+        store: Store,
         extensions: Extensions,
         log: Log,
     ) -> None:
@@ -97,7 +105,7 @@ class JobService:
         self._signer = signer
         self._peer = PeerId(signer.public_key)
         self._modules = modules
-        self._ledger = ledger
+        self._store = store
         self._extensions = extensions
         self._log = log
         self._threads = anyio.CapacityLimiter(math.inf)
@@ -112,13 +120,13 @@ class JobService:
             await self._idle.wait()
 
     async def serve(self, connection: Connection, stream: ByteStream) -> None:
-        """Serve one stream to its end."""
+        """Serve one stream of a peer to its end."""
         peer = connection.peer
         turned_away = self._admission.begin(peer, time.monotonic())
         machine = JobStream(Role.NODE, max_stdin=self._policy.stdin_bytes, max_output=2**63)
         channel = JobChannel(stream, machine)
         try:
-            await self._converse(peer, channel, stream, turned_away)
+            await self.converse(peer, channel, turned_away, lambda: _take_leave(channel, stream))
             await stream.send_eof()
         except ProtocolViolation as error:
             self._violated(peer, error)
@@ -130,9 +138,14 @@ class JobService:
             if turned_away is None:
                 self._admission.end(peer)
 
-    async def _converse(
-        self, peer: PeerId, channel: JobChannel, stream: ByteStream, turned_away: Reject | None
+    async def converse(
+        self,
+        peer: PeerId,
+        channel: Channel,
+        turned_away: Reject | None = None,
+        leave: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """Answer one offer; ``leave`` is still part of the job for those who wait for its end."""
         with anyio.fail_after(OFFER_SECONDS):
             offer = await channel.receive()
         if not isinstance(offer, Offer):
@@ -146,18 +159,12 @@ class JobService:
         self.running += 1
         try:
             await self._accepted(peer, channel, offer, *decided)
-            await self._take_leave(channel, stream)
+            if leave is not None:
+                await leave()
         finally:
             self.running -= 1
             if self._draining and not self.running:
                 self._idle.set()
-
-    async def _take_leave(self, channel: JobChannel, stream: ByteStream) -> None:
-        """Wait until the client has read everything, for what is under way may be lost when we stop."""
-        await stream.send_eof()
-        with anyio.move_on_after(LEAVE_SECONDS):
-            while await channel.receive() is not None:
-                pass
 
     def _decide(self, peer: PeerId, offer: Offer) -> Reject | tuple[Manifest, Engine]:
         """Why this offer is not taken, or what will run on what."""
@@ -188,23 +195,28 @@ class JobService:
             return self._engines.get(manifest.runtime)
         return next(iter(self._engines.values()))
 
-    async def _accepted(
-        self, peer: PeerId, channel: JobChannel, offer: Offer, manifest: Manifest, engine: Engine
-    ) -> None:
+    async def _accepted(self, peer: PeerId, channel: Channel, offer: Offer, manifest: Manifest, engine: Engine) -> None:
         job_id = os.urandom(16).hex()
         module = self._modules.recall(offer.module) or await anyio.to_thread.run_sync(self._modules.get, offer.module)
-        await channel.send(Accept(module_wanted=module is None))
+        self._store.accepted(job_id, str(peer), offer.module)
         self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
+        state = GONE
         try:
+            await channel.send(Accept(module_wanted=module is None))
             if module is None:
                 module = await self._receive_module(channel, offer)
             ended = await self._run(peer, channel, offer, engine.executor, Job(manifest, module), job_id)
-        except ProtocolViolation:
-            raise
+            state = GONE if ended is None else FINISHED
         except PlasmError as error:
+            if isinstance(error, ProtocolViolation):
+                raise
+            state = FAILED
             self._log.event(Event.FAILED, peer=peer, job=job_id, code=error.code, detail=error)
             await channel.send(Failure(error.code, str(error)[:1000]))
             return
+        finally:
+            if state != FINISHED:
+                self._store.ended(job_id, state)
         if ended is None:
             self._log.event(Event.GONE, peer=peer, job=job_id)
             return
@@ -212,7 +224,7 @@ class JobService:
         self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us)
         await channel.send(Result(ended.receipt))
 
-    async def _receive_module(self, channel: JobChannel, offer: Offer) -> Module:
+    async def _receive_module(self, channel: Channel, offer: Offer) -> Module:
         parts: list[bytes] = []
         left = offer.module_size
         with anyio.fail_after(MODULE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
@@ -230,7 +242,7 @@ class JobService:
         return module
 
     async def _run(
-        self, peer: PeerId, channel: JobChannel, offer: Offer, executor: Executor, job: Job, job_id: str
+        self, peer: PeerId, channel: Channel, offer: Offer, executor: Executor, job: Job, job_id: str
     ) -> _Ended | None:
         """What came of the job; ``None`` where the client went away."""
         self._extensions.job_event(job_id, "started")
@@ -261,7 +273,7 @@ class JobService:
     def _sign(self, peer: PeerId, job: Job, report: Report, job_id: str, nonce: str) -> bytes:
         """The receipt of a job that has ended, written down before anybody gets it."""
         receipt = issue(claims(job, report, node=self._peer, job_id=job_id, nonce=nonce), self._signer).to_json()
-        self._ledger.keep(job_id, str(peer), report.finished_us, report.outcome.kind, receipt)
+        self._store.finished(job_id, str(peer), report.finished_us, report.outcome, receipt)
         self._extensions.receipt_issued(job_id, receipt)
         return receipt
 
@@ -288,7 +300,7 @@ def _manifest(offer: Offer) -> Manifest:
 class _SendingSink:
     """Sends a job's output to the client, from the thread that the job runs in; ``lost`` when the client is gone."""
 
-    def __init__(self, channel: JobChannel) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.lost = False
 
@@ -340,7 +352,15 @@ class _Input:
             os.close(self.read_end)
 
 
-async def _hear(channel: JobChannel, stdin: _Input, cancellation: Cancellation) -> None:
+async def _take_leave(channel: Channel, stream: ByteStream) -> None:
+    """Wait until the client has read everything, for what is under way may be lost when we stop."""
+    await stream.send_eof()
+    with anyio.move_on_after(LEAVE_SECONDS):
+        while await channel.receive() is not None:
+            pass
+
+
+async def _hear(channel: Channel, stdin: _Input, cancellation: Cancellation) -> None:
     """Pass the client's input on, and cancel its job when it goes."""
     try:
         message: Message | None
@@ -360,7 +380,7 @@ async def _hear(channel: JobChannel, stdin: _Input, cancellation: Cancellation) 
         raise
 
 
-async def _tell_progress(channel: JobChannel, phase: Callable[[], Phase]) -> None:
+async def _tell_progress(channel: Channel, phase: Callable[[], Phase]) -> None:
     """Say every now and then that the job goes on."""
     accepted = time.monotonic()
     while True:
