@@ -12,6 +12,7 @@ SIZE_UNITS: Mapping[str, int] = MappingProxyType(
     {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 )
 DURATION_UNITS: Mapping[str, int] = MappingProxyType({"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000})
+AGE_UNITS: Mapping[str, int] = MappingProxyType({**DURATION_UNITS, "d": 24 * 3_600_000})
 
 _QUANTITY = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?\s*([A-Za-z]*)")
 
@@ -34,6 +35,15 @@ def parse_duration(text: str) -> int:
     return _parse(text, DURATION_UNITS, "duration", "2s")
 
 
+def parse_age(text: str) -> int:
+    """Milliseconds in ``text``, in days too: how long something is kept, not how long it runs.
+
+    Raises:
+        InvalidInput: not an age, or finer than a millisecond.
+    """
+    return _parse(text, AGE_UNITS, "age", "30d")
+
+
 def format_size(size: int) -> str:
     """``size`` bytes in the largest binary unit that shows it exactly, as :func:`parse_size` reads it."""
     for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
@@ -48,6 +58,12 @@ def format_duration(milliseconds: int) -> str:
         if milliseconds and milliseconds % factor == 0:
             return f"{milliseconds // factor}{unit}"
     return f"{milliseconds}ms"
+
+
+def format_age(milliseconds: int) -> str:
+    """``milliseconds`` in the largest unit that shows them exactly, as :func:`parse_age` reads it."""
+    days, rest = divmod(milliseconds, AGE_UNITS["d"])
+    return f"{days}d" if days and not rest else format_duration(milliseconds)
 
 
 def _parse(text: str, units: Mapping[str, int], what: str, example: str) -> int:

@@ -11,12 +11,12 @@ import attrs
 
 from plasm.model.digest import Sha256
 from plasm.model.manifest import Manifest
-from plasm.model.quantities import DURATION_UNITS, SIZE_UNITS
+from plasm.model.quantities import AGE_UNITS, DURATION_UNITS, SIZE_UNITS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _PLAIN = {str: "string", int: "integer", bool: "boolean", NoneType: "null"}
-_UNITS = {"size": SIZE_UNITS, "duration": DURATION_UNITS}
+_UNITS = {"size": SIZE_UNITS, "duration": DURATION_UNITS, "age": AGE_UNITS}
 
 
 def manifest_schema() -> dict[str, Any]:
