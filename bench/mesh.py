@@ -20,12 +20,12 @@ import anyio
 
 import plasm
 from plasm.client.oneshot import CollectingSink
-from plasm.client.remote import Immediately, submit
-from plasm.client.replay import ReplayableInput
 from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, PeerRecord, Transport
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
+from plasm.submission.exchange import Immediately, submit
+from plasm.submission.replay import ReplayableInput
 
 ROOT = Path(__file__).parent.parent
 HELLO = ROOT / "examples" / "hello" / "hello.wasm"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from plasm.model import PeerId
 from plasm.testing import DiscoveryContract
 from plasm.testing.discovery import Member
 
@@ -28,5 +29,5 @@ class TestDht(DiscoveryContract):
             async with members(count, Path(folder)) as made:
                 yield made
 
-    async def disturb(self, member: Member) -> None:
-        await send_bad_requests(member.record)
+    async def disturb(self, member: Member) -> Collection[PeerId]:
+        return [await send_bad_requests(member.record)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
@@ -33,5 +33,7 @@ class TestMdns(DiscoveryContract):
             members.append(Member(MdnsDiscovery(peer, ["127.0.0.1"]), PeerRecord(peer, addresses)))
         yield members
 
-    async def disturb(self, member: Member) -> None:
-        await to_thread.run_sync(packets.send, *packets.garbage(str(PeerId(os.urandom(32)))))
+    async def disturb(self, member: Member) -> Collection[PeerId]:
+        nobody = PeerId(os.urandom(32))
+        await to_thread.run_sync(packets.send, *packets.garbage(str(nobody)))
+        return [nobody]

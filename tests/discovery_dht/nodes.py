@@ -11,12 +11,15 @@ import anyio
 from attrs import frozen
 from libp2p.kad_dht.pb.kademlia_pb2 import Message
 from libp2p.utils.varint import encode_uvarint
+from multiaddr import Multiaddr
 
 from plasm.contracts import ByteStream, Connection, PeerRecord
 from plasm.contracts.transport import StreamHandler
 from plasm.model import PeerId
 from plasm.testing.discovery import Member
+from plasm_discovery_dht._addresses import bootstrap_peers
 from plasm_discovery_dht._discovery import DhtDiscovery
+from plasm_discovery_dht._membership import Settings
 from plasm_signing_ed25519._signer import Ed25519Signer
 from plasm_transport_quic.transport import Libp2pTransport
 
@@ -44,13 +47,19 @@ async def nothing(connection: Connection, protocol: str, stream: ByteStream) -> 
 
 @asynccontextmanager
 async def member(
-    memory: Path, bootstrap: Sequence[str] = (), *, listens: Sequence[str] = LOOPBACK, seed: bytes = b""
+    memory: Path,
+    bootstrap: Sequence[str] = (),
+    *,
+    listens: Sequence[str] = LOOPBACK,
+    seed: bytes = b"",
+    announce: Sequence[Multiaddr] = (),
 ) -> AsyncIterator[Member]:
     """A node whose discovery is not entered yet; it ``listens`` at these addresses, or not at all."""
     transport, peer = new_transport(seed)
     async with transport:
         addresses = await transport.listen(listens, nothing, ["/plasm/nothing/1"]) if listens else ()
-        yield Member(DhtDiscovery(peer, transport, bootstrap, memory), PeerRecord(peer, addresses))
+        discovery = DhtDiscovery(peer, transport, Settings(memory, bootstrap_peers(bootstrap), announce))
+        yield Member(discovery, PeerRecord(peer, addresses))
 
 
 @frozen
@@ -86,10 +95,15 @@ class Node:
 
 @asynccontextmanager
 async def node(
-    memory: Path, bootstrap: Sequence[str] = (), *, listens: Sequence[str] = LOOPBACK, seed: bytes = b""
+    memory: Path,
+    bootstrap: Sequence[str] = (),
+    *,
+    listens: Sequence[str] = LOOPBACK,
+    seed: bytes = b"",
+    announce: Sequence[Multiaddr] = (),
 ) -> AsyncIterator[Node]:
     """A node that has joined the others, if there are any."""
-    async with member(memory, bootstrap, listens=listens, seed=seed) as made:
+    async with member(memory, bootstrap, listens=listens, seed=seed, announce=announce) as made:
         assert isinstance(made.discovery, DhtDiscovery)
         async with made.discovery as discovery:
             await discovery._membership.joined.wait()
@@ -156,9 +170,9 @@ def bad_requests() -> Sequence[bytes]:
     ]
 
 
-async def send_bad_requests(victim: PeerRecord) -> None:
-    """Ask ``victim`` all that no honest peer asks, and hear its answers to the end."""
-    transport, _ = new_transport()
+async def send_bad_requests(victim: PeerRecord) -> PeerId:
+    """Ask ``victim`` all that no honest peer asks, and hear its answers to the end; whose requests they were."""
+    transport, peer = new_transport()
     async with transport:
         connection = await transport.dial(victim)
         for request in bad_requests():
@@ -170,3 +184,4 @@ async def send_bad_requests(victim: PeerRecord) -> None:
                     pass
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass
+    return peer

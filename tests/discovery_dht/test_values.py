@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from plasm.config import Config
@@ -27,6 +28,8 @@ from libp2p.peer.peerinfo import PeerInfo
 from multiaddr import Multiaddr
 
 from plasm_discovery_dht._addresses import MAX_ADDRESSES, bootstrap_peers, from_bytes, key_of, record_of
+from plasm_discovery_dht._discovery import DhtDiscovery
+from plasm_discovery_dht._membership import Settings
 from plasm_discovery_dht._remembered import MAX_PEERS, load, save
 
 PEER = PeerId(bytes(range(32)))
@@ -52,24 +55,38 @@ def test_a_bootstrap_address_that_leads_nowhere_is_refused(address: str) -> None
         bootstrap_peers([address])
 
 
-def test_a_transport_without_a_libp2p_host_will_not_do() -> None:
-    class Carrier:
-        pass
+def discovery_of_environment() -> DhtDiscovery:
+    made = PluginHost(Config.from_environment(os.environ)).discovery("dht", PEER, object())  # type: ignore[arg-type]
+    assert isinstance(made, DhtDiscovery)
+    return made
 
-    host = PluginHost(Config.from_environment(os.environ))
+
+def test_a_transport_without_a_libp2p_host_will_not_do() -> None:
+    async def enter() -> None:
+        async with discovery_of_environment():
+            pytest.fail("there is no host")
+
     with pytest.raises(PluginError) as raised:
-        host.discovery("dht", PEER, Carrier())  # type: ignore[arg-type]
+        anyio.run(enter, backend="trio")
     assert "--transport quic" in raised.value.hint
 
 
-def test_the_environment_names_the_peers_to_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLASM_BOOTSTRAP", "/ip4/192.0.2.7/tcp/4001")
+def test_the_environment_says_where_the_node_is(monkeypatch: pytest.MonkeyPatch, plasm_home: Path) -> None:
+    assert discovery_of_environment()._settings == Settings(plasm_home / "state" / "dht" / "peers.json", [], [])
+    monkeypatch.setenv("PLASM_BOOTSTRAP", ADDRESS)
+    monkeypatch.setenv("PLASM_DHT_ANNOUNCE", "/ip4/192.0.2.7/tcp/1, /ip4/192.0.2.7/tcp/2")
+    monkeypatch.setenv("PLASM_DHT_UPNP", "1")
+    settings = discovery_of_environment()._settings
+    assert settings.bootstrap == [RECORD]
+    assert [str(address) for address in settings.announce] == ["/ip4/192.0.2.7/tcp/1", "/ip4/192.0.2.7/tcp/2"]
+    assert settings.opens_ports
 
-    class Carrier:
-        host = None
 
-    with pytest.raises(InvalidInput, match="who is there"):
-        PluginHost(Config.from_environment(os.environ)).discovery("dht", PEER, Carrier())  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["PLASM_BOOTSTRAP", "PLASM_DHT_ANNOUNCE"])
+def test_a_bad_address_in_the_environment_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "192.0.2.7:4001")
+    with pytest.raises(InvalidInput, match=r"192\.0\.2\.7:4001"):
+        discovery_of_environment()
 
 
 def test_a_candidate_has_the_peer_at_the_end_of_each_address() -> None:

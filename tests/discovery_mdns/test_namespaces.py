@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from discovery_mdns.namespaces import apart
 
 from plasm.model import PeerId
 
@@ -17,21 +17,9 @@ pytest.importorskip("plasm_discovery_mdns")
 TWO_HOSTS = Path(__file__).with_name("two_hosts.py")
 
 
-def _apart() -> list[str]:
-    """The command that gives another one a network of its own."""
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        pytest.skip("unshare (util-linux) or ip (iproute2) is not installed")
-    ways = [["unshare", "--user", "--map-root-user", "--net"], ["unshare", "--net"]]
-    for way in ways:
-        done = subprocess.run([*way, "ip", "link", "set", "lo", "up"], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return way
-    pytest.skip(f"this user may make no network namespaces: {done.stderr.strip()}")
-
-
 @pytest.mark.parametrize(("family", "addresses"), [("ip4", "192.0.2."), ("ip6", "2001:db8::")])
 def test_two_hosts_find_each_other_and_hear_good_bye(family: str, addresses: str) -> None:
-    command = [*_apart(), sys.executable, str(TWO_HOSTS), family]
+    command = [*apart(), sys.executable, str(TWO_HOSTS), family]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

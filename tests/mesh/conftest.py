@@ -22,6 +22,7 @@ from plasm.contracts import PeerRecord
 from plasm.model import PeerId
 from plasm.node.log import Log
 from plasm.node.node import Node, Settings
+from plasm.submission.submitter import Submitter
 from world import Wasm
 
 
@@ -90,12 +91,12 @@ class World:
             node.drain()
 
     @asynccontextmanager
-    async def client(self, *peers: PeerRecord, seed: str = "client") -> AsyncIterator[MeshClient]:
+    async def client(self, *peers: PeerRecord, seed: str = "client") -> AsyncIterator[Submitter]:
         """A client that knows these peers."""
         client = MeshClient(self.config(seed), peers=peers)
         self.as_signer(client._host, seed)
-        async with client:
-            yield client
+        async with client as submitter:
+            yield submitter
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from mesh.conftest import MakeJob, SeedSigner, World
 from mesh.network import MemoryConnection, MemoryStream, MemoryTransport
 
 from plasm.client.oneshot import CollectingSink
-from plasm.client.remote import Immediately
-from plasm.client.replay import ReplayableInput
 from plasm.contracts import PeerRecord
 from plasm.errors import PeerError, PeerLied, PeerUnreachable, PlasmError, ProtocolViolation, VerificationFailed
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
@@ -29,6 +27,8 @@ from plasm.model import Limits, Outcome, PeerId, Sha256, Usage, sha256_hex
 from plasm.model.documents import manifest_from_json
 from plasm.receipts import Receipt, Subject, issue
 from plasm.streams import JobChannel, send_only
+from plasm.submission.exchange import Immediately
+from plasm.submission.replay import ReplayableInput
 
 LIAR, ACCOMPLICE = SeedSigner("liar"), SeedSigner("accomplice")
 OUTPUT = b"the output\n"

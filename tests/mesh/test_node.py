@@ -16,11 +16,11 @@ from mesh.conftest import MakeJob, SeedSigner, World
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Limits, Outcome, OutcomeKind
 from plasm.client.oneshot import CollectingSink
-from plasm.client.remote import Immediately
-from plasm.client.replay import ReplayableInput
 from plasm.errors import InvalidModule, PeerNotFound
 from plasm.mesh.capability import Requirements
 from plasm.node.policy import Policy
+from plasm.submission.exchange import Immediately
+from plasm.submission.replay import ReplayableInput
 
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:

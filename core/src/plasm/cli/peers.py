@@ -8,9 +8,10 @@ import typer
 
 from plasm.cli import network
 from plasm.cli.console import printable, say, show_json
-from plasm.client.mesh import Candidate, MeshClient
+from plasm.client.mesh import MeshClient
 from plasm.errors import ExitStatus, PlasmError
 from plasm.model.quantities import format_size, parse_duration
+from plasm.submission.submitter import Candidate
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -60,8 +61,8 @@ def peers(
             typer.echo(printable(_line(row)))
 
     async def main() -> None:
-        async with client:
-            await client.peers(tell, _FOR_EVER if watch else parse_duration(search) / 1000)
+        async with client as submitter:
+            await submitter.peers(tell, _FOR_EVER if watch else parse_duration(search) / 1000)
 
     network.until_signal(main)
     if json_ and not watch:

@@ -10,13 +10,14 @@ from plasm.cli import network
 from plasm.cli.console import say
 from plasm.cli.options import complete, open_output, open_stdin
 from plasm.cli.receiving import PassThroughReceiver
-from plasm.client.mesh import SEARCH_SECONDS, MeshClient
-from plasm.client.remote import Delivered, Immediately
-from plasm.client.replay import ReplayableInput
+from plasm.client.mesh import MeshClient
 from plasm.errors import ExitStatus, InvalidInput
 from plasm.execution.job import Job
 from plasm.mesh.capability import CapabilityRecord, Requirements
 from plasm.model.quantities import parse_duration, parse_size
+from plasm.submission.exchange import Delivered, Immediately
+from plasm.submission.replay import ReplayableInput
+from plasm.submission.submitter import SEARCH_SECONDS
 
 if TYPE_CHECKING:
     from plasm.cli.report import ReportedSink
@@ -95,8 +96,8 @@ def submit(
                 say(f"the job runs on {record.peer} ({record.arch}, plasm {record.version})")
 
         async def main() -> Delivered:
-            async with client:
-                return await client.run(
+            async with client as submitter:
+                return await submitter.run(
                     job,
                     sink if isinstance(sink, PassThroughReceiver) else Immediately(sink),
                     requirements,

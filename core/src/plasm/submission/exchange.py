@@ -14,7 +14,6 @@ from typing import Final, Protocol, cast
 import anyio
 from attrs import frozen
 
-from plasm.client.replay import ReplayableInput
 from plasm.concurrency import beside
 from plasm.contracts import Connection
 from plasm.contracts.runtime import Stream
@@ -51,6 +50,7 @@ from plasm.model.manifest import canonical
 from plasm.receipts import Expectation, Receipt, require
 from plasm.receipts import verify as verify_receipt
 from plasm.streams import JobChannel, receive_only
+from plasm.submission.replay import ReplayableInput
 
 ANSWER_SECONDS: Final = 30.0
 SILENCE_SECONDS: Final = 30.0  # a node says every five seconds that a job goes on

@@ -1,0 +1,29 @@
+"""The configuration: files, variables and flags, read into values that say where Plasm keeps things and what it does.
+
+:class:`Config` is what every command needs, and costs next to nothing; :class:`NodeConfig` is all that a file can say.
+"""
+
+from __future__ import annotations
+
+from plasm._lazy import lazily
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from plasm.config.config import Config as Config
+    from plasm.config.document import LogFormat as LogFormat
+    from plasm.config.document import NodeConfig as NodeConfig
+    from plasm.config.reading import Reading as Reading
+    from plasm.config.reading import check_file as check_file
+    from plasm.config.reading import read as read
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "Config": "plasm.config.config",
+        "LogFormat": "plasm.config.document",
+        "NodeConfig": "plasm.config.document",
+        "Reading": "plasm.config.reading",
+        "check_file": "plasm.config.reading",
+        "read": "plasm.config.reading",
+    },
+)

@@ -1,0 +1,173 @@
+"""One job after another to whichever peer takes it and delivers what verifies."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final
+
+from attrs import frozen
+
+from plasm.concurrency import task_group
+from plasm.contracts import Connection, Discovery, PeerRecord, Transport
+from plasm.contracts.runtime import Stream
+from plasm.errors import InvalidInput, PeerNotFound, PeerRejected, PlasmError
+from plasm.execution.job import Job
+from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
+from plasm.submission.exchange import Delivered, OutputReceiver, identify, submit
+from plasm.submission.replay import ReplayableInput
+from plasm.submission.search import search
+
+SEARCH_SECONDS: Final = 10.0
+_ARCHITECTURES: Final = ("x86_64", "aarch64")
+_SPOOL_BYTES: Final = 16 * 2**20
+
+
+@frozen
+class Candidate:
+    """A peer that has said what it offers, and how long its answer took."""
+
+    connection: Connection
+    record: CapabilityRecord
+    latency: float
+
+
+class Submitter:
+    """Hands jobs to peers that are ``named`` or that ``discoveries`` find, over ``transport``."""
+
+    def __init__(
+        self, transport: Transport, discoveries: Sequence[Discovery], named: Sequence[PeerRecord] = ()
+    ) -> None:
+        self._transport = transport
+        self._discoveries = discoveries
+        self._named = tuple(named)
+
+    async def run(
+        self,
+        job: Job,
+        receiver: OutputReceiver,
+        requirements: Requirements,
+        *,
+        stdin: ReplayableInput | None = None,
+        attempts: int = 1,
+        seconds: float = SEARCH_SECONDS,
+        chosen: Callable[[CapabilityRecord], None] | None = None,
+    ) -> Delivered:
+        """Run ``job`` on the first peer that takes it; after a failure on another one, ``attempts`` in all.
+
+        A peer that does not take the job is no attempt.  With more than one attempt the output is held back until it
+        verifies, for what a failed attempt wrote must not be seen.  ``chosen`` is told who has taken the job.
+
+        Raises:
+            PeerNotFound: nobody takes it; the message says who did not and why.
+            PlasmError: what went wrong in the last attempt.
+        """
+        size = len(job.module.data)
+        refusals: list[str] = []
+        failure: PlasmError | None = None
+        async with search(self._named, self._discoveries, _keys(requirements), seconds) as candidates:
+            async for found in candidates:
+                try:
+                    candidate = await self._ask(found, size)
+                    unmet = requirements.unmet(candidate.record)
+                    if unmet is not None:
+                        refusals.append(f"{found.peer}: {unmet}")
+                        continue
+                    return await self._attempt(candidate, job, receiver, stdin, held=attempts > 1, chosen=chosen)
+                except PeerRejected as error:
+                    refusals.append(str(error))
+                except InvalidInput:
+                    raise
+                except PlasmError as error:
+                    refusals.append(str(error))
+                    failure, attempts = error, attempts - 1
+                    if not attempts:
+                        break
+        if failure is not None:
+            raise failure
+        raise _nobody(refusals)
+
+    async def peers(self, tell: Callable[[Candidate | PlasmError], None], seconds: float = SEARCH_SECONDS) -> None:
+        """Tell of everybody who answers, and of everybody who was found and does not; ``seconds`` are for finding."""
+
+        async def ask(found: PeerRecord) -> None:
+            try:
+                tell(await self._ask(found, 0))
+            except PlasmError as error:
+                tell(error)
+
+        async with (
+            task_group() as tasks,
+            search(self._named, self._discoveries, [None], seconds) as candidates,
+        ):
+            async for found in candidates:
+                tasks.start_soon(ask, found)
+
+    async def _ask(self, found: PeerRecord, payload: int) -> Candidate:
+        connection = await self._transport.dial(found, payload=payload)
+        asked = time.monotonic()
+        record = await identify(connection, time.time())
+        return Candidate(connection, record, time.monotonic() - asked)
+
+    async def _attempt(
+        self,
+        candidate: Candidate,
+        job: Job,
+        receiver: OutputReceiver,
+        stdin: ReplayableInput | None,
+        *,
+        held: bool,
+        chosen: Callable[[CapabilityRecord], None] | None,
+    ) -> Delivered:
+        def accepted() -> None:
+            if chosen is not None:
+                chosen(candidate.record)
+
+        if not held:
+            return await submit(candidate.connection, job, receiver, stdin=stdin, accepted=accepted)
+        with HeldOutput() as output:
+            delivered = await submit(candidate.connection, job, output, stdin=stdin, accepted=accepted)
+            await output.release(receiver)
+        return delivered
+
+
+class HeldOutput:
+    """Keeps a job's output, in a temporary file where it is large, until it may be seen."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
+        self._parts: list[tuple[Stream, int]] = []
+
+    async def write(self, stream: Stream, data: bytes) -> bool:
+        self._file.write(data)
+        self._parts.append((stream, len(data)))
+        return True
+
+    async def release(self, receiver: OutputReceiver) -> None:
+        """Pass all of it on, in the order in which it came."""
+        self._file.seek(0)
+        for stream, size in self._parts:
+            if not await receiver.write(stream, self._file.read(size)):
+                return
+
+    def __enter__(self) -> HeldOutput:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def _keys(requirements: Requirements) -> list[str | None]:
+    """What peers that meet the requirements may be found by."""
+    architectures = (requirements.arch,) if requirements.arch else _ARCHITECTURES
+    return [capability_key(arch, requirements.runtime or "wasmtime") for arch in architectures]
+
+
+def _nobody(refusals: Sequence[str]) -> PeerNotFound:
+    if refusals:
+        return PeerNotFound("no peer takes the job: " + "; ".join(refusals[:8]), hint="see: plasm peers")
+    return PeerNotFound("no peer was found", hint="start one with plasm start, or name one with --peer")
