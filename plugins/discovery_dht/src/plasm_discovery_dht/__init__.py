@@ -5,9 +5,9 @@ https://github.com/libp2p/specs/blob/master/kad-dht/README.md
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from plasm.errors import PluginError
 from plasm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -22,12 +22,20 @@ PLASM_HOOK_API = 1
 def plasm_discovery(config: Config, node: PeerId, transport: Transport) -> Discovery:
     """Discovery that begins with the peers of ``config.bootstrap`` and those that it remembers.
 
-    Raises:
-        PluginError: ``transport`` has no libp2p host.
-        InvalidInput: an address of ``config.bootstrap`` that cannot be used.
-    """
-    if not hasattr(type(transport), "host"):
-        raise PluginError("the DHT needs a transport over libp2p", hint="add --transport quic")
-    from plasm_discovery_dht._discovery import DhtDiscovery
+    ``PLASM_DHT_ANNOUNCE`` has addresses to announce besides the transport's, and ``PLASM_DHT_UPNP=1`` has the router
+    open ports.
 
-    return DhtDiscovery(node, transport, config.bootstrap, config.state_dir / "dht" / "peers.json")
+    Raises:
+        InvalidInput: an address that cannot be used.
+    """
+    from plasm_discovery_dht._addresses import bootstrap_peers, parsed
+    from plasm_discovery_dht._discovery import DhtDiscovery
+    from plasm_discovery_dht._membership import Settings
+
+    settings = Settings(
+        memory=config.state_dir / "dht" / "peers.json",
+        bootstrap=bootstrap_peers(config.bootstrap),
+        announce=[parsed(address) for address in os.environ.get("PLASM_DHT_ANNOUNCE", "").replace(",", " ").split()],
+        opens_ports=os.environ.get("PLASM_DHT_UPNP", "") not in ("", "0"),
+    )
+    return DhtDiscovery(node, transport, settings)

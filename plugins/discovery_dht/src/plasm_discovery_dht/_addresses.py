@@ -40,18 +40,18 @@ def fitting(addresses: Iterable[Multiaddr]) -> list[Multiaddr]:
 
 def from_bytes(addresses: Iterable[bytes]) -> list[Multiaddr]:
     """Those of ``addresses``, as a message has them, that can be kept."""
-    parsed: list[Multiaddr] = []
+    kept: list[Multiaddr] = []
     for address in addresses:
-        if not 0 < len(address) <= MAX_ADDRESS_BYTES or len(parsed) == MAX_ADDRESSES:
+        if not 0 < len(address) <= MAX_ADDRESS_BYTES or len(kept) == MAX_ADDRESSES:
             continue
         try:
             multiaddr = Multiaddr(address)
             # There and back: the library takes an address that was cut off for another one.
             if Multiaddr(str(multiaddr)).to_bytes() == address:
-                parsed.append(multiaddr)
+                kept.append(multiaddr)
         except Exception:  # noqa: S112 - each kind of nonsense raises another kind of error
             continue
-    return parsed
+    return kept
 
 
 def record_of(info: PeerInfo) -> PeerRecord | None:
@@ -72,7 +72,7 @@ def info_of(record: PeerRecord) -> PeerInfo:
     Raises:
         InvalidInput: an address in it is no multiaddress.
     """
-    return PeerInfo(ID.from_string(str(record.peer)), [_parsed(address) for address in record.addresses])
+    return PeerInfo(ID.from_string(str(record.peer)), [parsed(address) for address in record.addresses])
 
 
 def bootstrap_peers(addresses: Iterable[str]) -> list[PeerRecord]:
@@ -83,7 +83,7 @@ def bootstrap_peers(addresses: Iterable[str]) -> list[PeerRecord]:
     """
     peers: dict[PeerId, list[str]] = {}
     for address in addresses:
-        _parsed(address)
+        parsed(address)
         before, _, peer = address.rpartition("/p2p/")
         try:
             peers.setdefault(PeerId.parse(peer), []).append(address)
@@ -97,7 +97,12 @@ def bootstrap_peers(addresses: Iterable[str]) -> list[PeerRecord]:
     return [PeerRecord(peer, those) for peer, those in peers.items()]
 
 
-def _parsed(address: str) -> Multiaddr:
+def parsed(address: str) -> Multiaddr:
+    """The multiaddress that is written like this.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     try:
         return Multiaddr(address)
     except Exception as error:

@@ -7,12 +7,10 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
-from anyio import to_thread
 from libp2p.abc import IHost
 from libp2p.peer.peerinfo import PeerInfo
 from libp2p.tools.anyio_service import background_trio_service
@@ -20,11 +18,11 @@ from libp2p.tools.anyio_service import background_trio_service
 from plasm.contracts import PeerRecord
 from plasm.errors import PluginError
 from plasm.model import PeerId
-from plasm_discovery_dht._addresses import bootstrap_peers, fitting, info_of, key_of, record_of
+from plasm_discovery_dht._addresses import info_of, key_of, record_of
 from plasm_discovery_dht._host import HostView
 from plasm_discovery_dht._kademlia import Kademlia
 from plasm_discovery_dht._lookup import Lookup
-from plasm_discovery_dht._membership import Membership
+from plasm_discovery_dht._membership import Membership, Settings
 
 MAX_CANDIDATES: Final = 1000
 JOIN_SECONDS: Final = 15.0
@@ -39,16 +37,11 @@ class DhtDiscovery:
     asks.  What is advertised goes out in the background, again every hour, and cannot be taken back: it expires.
     """
 
-    def __init__(self, node: PeerId, transport: object, bootstrap: Sequence[str], memory: Path) -> None:
-        """``transport`` has a libp2p ``host`` in its block; peers are remembered in the file ``memory``.
-
-        Raises:
-            InvalidInput: an address of ``bootstrap`` that cannot be used.
-        """
+    def __init__(self, node: PeerId, transport: object, settings: Settings) -> None:
+        """``transport`` has a libp2p ``host`` in its block."""
         self._node = node
         self._transport = transport
-        self._bootstrap = bootstrap_peers(bootstrap)
-        self._memory = memory
+        self._settings = settings
 
     async def __aenter__(self) -> Self:
         """Join the DHT; that goes on in the background, and a search waits for it.
@@ -61,7 +54,7 @@ class DhtDiscovery:
             raise PluginError("the DHT needs a running transport over libp2p", hint="add --transport quic")
         self._host = HostView(host)
         self._dht = Kademlia(self._host, server=bool(host.get_transport_addrs()))
-        self._membership = Membership(self._dht, self._node, self._bootstrap, self._memory)
+        self._membership = Membership(self._node, self._host, self._dht, self._settings)
         async with AsyncExitStack() as stack:
             stack.callback(self._dht.stop_serving)
             await stack.enter_async_context(background_trio_service(self._dht))
@@ -74,9 +67,15 @@ class DhtDiscovery:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(self._membership.remember)
-        await self._exits.__aexit__(kind, error, trace)
+        try:
+            if isinstance(error, Exception):
+                # What goes wrong in the block is the block's: our nurseries would only wrap it.
+                await self._exits.aclose()
+            else:
+                await self._exits.__aexit__(kind, error, trace)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._membership.end()
 
     async def advertise(self, record: PeerRecord, capabilities: Sequence[str]) -> None:
         """Make ``record`` known under each capability key; returns before all are told.
@@ -84,10 +83,8 @@ class DhtDiscovery:
         Raises:
             InvalidInput: an address in ``record`` is no multiaddress.
         """
-        self._host.advertised = fitting(info_of(record).addrs)
-        if record.addresses:
-            await self._dht.serve()
-        self._membership.provide([key_of(capability) for capability in capabilities])
+        keys = [key_of(capability) for capability in capabilities]
+        await self._membership.provide(info_of(record).addrs, keys)
 
     async def find(self, capability: str | None) -> AsyncIterator[PeerRecord]:
         """Candidates, as they are named; for ``None`` the peers of the DHT nearby.

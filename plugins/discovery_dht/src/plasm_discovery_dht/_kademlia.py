@@ -82,8 +82,9 @@ class Kademlia(KadDHT):
             await self.switch_mode(DHTMode.SERVER)
 
     def stop_serving(self) -> None:
-        """Answer nobody any more."""
+        """Answer nobody any more; what is known of others stays known."""
         if self.is_server:
+            self.mode = DHTMode.CLIENT
             self.host.remove_stream_handler(PROTOCOL_ID)
 
     async def handle_stream(self, stream: INetStream) -> None:
