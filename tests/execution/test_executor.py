@@ -183,6 +183,28 @@ def test_a_job_cancelled_before_it_starts_does_not_run(executor: Executor, job: 
     assert report.outcome.kind is OutcomeKind.CANCELLED
 
 
+def test_a_job_cancelled_while_its_module_is_prepared_gets_no_more_time(
+    start: Start, plugin: Callable[..., None], job: MakeJob, hello: Path
+) -> None:
+    """A worker that hears of the cancellation and goes on all the same is killed, though it says that it now runs."""
+    deaf = LAX_RUNTIME.replace(
+        "def compile(self, module, terms): return module",
+        "def compile(self, module, terms): import threading; self.told = threading.Event(); "
+        "import os; os.write(5, b'preparing'); self.told.wait(); return module",
+    ).replace("def interrupt(self): pass", "def interrupt(self): self.told.set()")
+    deaf = deaf.replace("return Execution(", "import threading; threading.Event().wait(); return Execution(")
+    plugin("plasm.runtime", "lax", deaf)
+    with start("lax") as executor, Cancellation() as cancellation:
+
+        class Canceller(CollectingSink):
+            def write(self, stream: str, data: bytes) -> bool:  # type: ignore[override]
+                cancellation.cancel()
+                return True
+
+        report = executor.run(job(hello, limits=ENDLESS), Canceller(), cancellation=cancellation)
+    assert report.outcome.kind is OutcomeKind.CANCELLED
+
+
 def test_a_worker_that_is_killed_is_a_crash_and_is_replaced(executor: Executor, job: MakeJob, hello: Path) -> None:
     class Killer(CollectingSink):
         def write(self, stream: str, data: bytes) -> bool:  # type: ignore[override]

@@ -252,10 +252,10 @@ class Conversation:
     def _stop_for(self, kind: OutcomeKind | None) -> None:
         if kind is None or self._stopped is not None:
             return
-        self._stopped = kind
         if self._ended is None:
             self._wait_for(GRACE_SECONDS)
             self._worker.interrupt()
+        self._stopped = kind
 
     def _deadline_passed(self) -> None:
         if self._stopped is not None:
@@ -287,7 +287,9 @@ class Conversation:
         self._ended = Outcome(self._stopped or kind), usage
 
     def _wait_for(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+        """Let the next step take so long; a job that is being stopped gets no more time, whatever its worker says."""
+        if self._stopped is None:
+            self._deadline = time.monotonic() + seconds
 
     def _milliseconds_left(self) -> float:
         moment = self._deadline if self._preparing else min(self._deadline, self._watch.next_look)
