@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench fuzz breadth interop examples examples-check guests guests-check wheels lock system clean
+.PHONY: help demo test lint type format bench fuzz breadth interop examples examples-check guests guests-check wheels reference lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -89,6 +89,9 @@ guests-check: $(READY) ## Check that the committed modules of the contract kits 
 
 wheels: $(READY) ## Build a wheel and a source archive of every distribution into dist/
 	$(UV) build --all-packages --build-constraint constraints.txt --out-dir dist
+
+reference: $(READY) ## Write the reference of the configuration, docs/configuration.md
+	$(VENV)/bin/python -c 'from plasm.config.reference import page; print(page(), end="")' > docs/configuration.md
 
 # Names of the workspace's own distributions stay out: they are not pinned, they are here.
 lock: $(READY) ## Pin the newest releases of all that is installed, in constraints.txt

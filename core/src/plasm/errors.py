@@ -56,6 +56,12 @@ class InvalidManifest(InvalidInput):
     code = "invalid-manifest"
 
 
+class InvalidConfig(InvalidInput):
+    """A configuration that is not one: a file or a variable."""
+
+    code = "invalid-config"
+
+
 class UnreadableInput(InvalidInput):
     """A file, folder or stream of the user's that cannot be read."""
 
@@ -197,6 +203,12 @@ class AddressUnavailable(PlasmError):
     """An address at which this machine cannot listen."""
 
     code = "address-unavailable"
+
+
+class NodeNotRunning(PlasmError):
+    """No node is there to be asked."""
+
+    code = "node-not-running"
 
 
 class NodeRunning(PlasmError):

@@ -29,14 +29,21 @@ class PendingFile:
             self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
             self._descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
 
-    def commit(self, data: bytes) -> None:
-        """Write ``data`` and put the file in its place, durably."""
+    def commit(self, data: bytes, *, replace: bool = True) -> None:
+        """Write ``data`` and put the file in its place, durably.
+
+        Raises:
+            FileExistsError: a file is there and is not to be replaced.
+        """
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
         if self._temporary is not None:
             os.fsync(self._descriptor)
-            os.replace(self._temporary, self._target)
+            if replace:
+                os.replace(self._temporary, self._target)
+            else:
+                os.link(self._temporary, self._target)
 
     def __enter__(self) -> PendingFile:
         return self

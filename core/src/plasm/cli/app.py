@@ -23,6 +23,8 @@ COMMANDS = {
     "identity": "plasm.cli.identity",
     "plugins": "plasm.cli.plugins",
     "schema": "plasm.cli.schema",
+    "init": "plasm.cli.init",
+    "config": "plasm.cli.config",
 }
 
 EXAMPLES = """\b
@@ -73,7 +75,12 @@ class CommandTable(TyperGroup):
 
         extra = typer.Typer(add_completion=False)
         extra.callback()(lambda: None)
-        extensions = PluginHost(Config.from_environment(os.environ)).extensions
+        try:
+            extensions = PluginHost(Config.from_environment(os.environ)).extensions
+        except InvalidInput as error:
+            # Help has to be had while the configuration is wrong, too.
+            say(f"warning[{error.code}]: {error}")
+            return
         extensions.add_commands(extra)
         for failure in extensions.failures:
             say(f"warning[{failure.code}]: {failure}")

@@ -62,7 +62,10 @@ def read_config(bootstrap: list[str] | None) -> Config:
 
 
 def choose_discoveries(config: Config, asked: Sequence[str] | None, *, otherwise: bool) -> tuple[str, ...]:
-    """The discoveries that were asked for (``none`` asks for none); ``otherwise`` mdns, where it is installed."""
+    """The discoveries that were asked for (``none`` asks for none); ``otherwise`` those of the configuration, or mdns,
+    where it is installed."""
+    if asked is None and otherwise:
+        asked = config.discoveries
     if asked:
         return tuple(name for name in asked if name != "none")
     if not otherwise:

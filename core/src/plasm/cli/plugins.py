@@ -38,7 +38,7 @@ def plugins(
 ) -> None:
     """List the installed plugins: kind, name, version, distribution and state.
 
-    PLASM_DISABLE_PLUGINS turns off those that it names, as NAME or KIND:NAME.
+    disable_plugins in the configuration turns off those that it names, as NAME or KIND:NAME.
     """
     if ctx.invoked_subcommand is not None:
         if load_ or json_:
@@ -112,7 +112,7 @@ def _row(host: PluginHost, entry: PluginEntry, *, try_load: bool) -> dict[str, s
     state, why = "installed", ""
     rivals = [other for other in host.entries if (other.kind, other.name) == (entry.kind, entry.name)]
     if host.disabled(entry):
-        state, why = "disabled", "named by PLASM_DISABLE_PLUGINS"
+        state, why = "disabled", "named by disable_plugins"
     elif len(rivals) > 1:
         state, why = "conflict", "provided by " + " and ".join(rival.distribution for rival in rivals)
     elif try_load:

@@ -19,13 +19,17 @@ Examples:
 
 @app.command(epilog=EXAMPLES)
 def schema(
-    document: Annotated[Literal["manifest", "receipt"], typer.Argument(help="Which document.")],
+    document: Annotated[Literal["manifest", "receipt", "config"], typer.Argument(help="Which document.")],
 ) -> None:
-    """Print the JSON Schema of a job manifest, or of the statement inside a receipt."""
+    """Print the JSON Schema of a job manifest, of the statement inside a receipt, or of a configuration file."""
     if document == "manifest":
         from plasm.model.schema import manifest_schema
 
         show_json(manifest_schema())
+    elif document == "config":
+        from plasm.config.reference import schema as config_schema
+
+        show_json(config_schema())
     else:
         from plasm.receipts.schema import receipt_schema
 

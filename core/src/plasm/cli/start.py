@@ -11,11 +11,11 @@ import typer
 from plasm.cli import network
 from plasm.cli.console import say
 from plasm.concurrency import task_group
+from plasm.config import LogFormat, NodeConfig, read
 from plasm.errors import ExitStatus
-from plasm.model import PeerId
+from plasm.node.configuration import policy_of
 from plasm.node.log import Log
 from plasm.node.node import Node, Settings
-from plasm.node.policy import Policy
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -28,7 +28,7 @@ Examples:
 
 \b
 Events go to stderr, one line each, as JSON unless it is a terminal.  SIGTERM or Ctrl-C: jobs that run are finished,
-new ones are turned away; a second one ends at once.
+new ones are turned away; a second one ends at once.  Without an option, the configuration decides: plasm config show.
 """
 
 
@@ -44,35 +44,33 @@ def start(
     runtime: Annotated[
         list[str] | None, typer.Option(help="Runtime plugin to offer; may be repeated.", metavar="NAME")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Jobs at once.", min=1, max=1024)] = os.cpu_count() or 1,
-    queue: Annotated[int, typer.Option(help="Jobs that may wait.", min=0, max=10_000)] = 64,
+    workers: Annotated[int | None, typer.Option(help="Jobs at once.", min=1, max=1024)] = None,
+    queue: Annotated[int | None, typer.Option(help="Jobs that may wait.", min=0, max=10_000)] = None,
     allow: Annotated[
         list[str] | None, typer.Option(help="Take jobs of this peer only; may be repeated.", metavar="PEER_ID")
     ] = None,
     deny: Annotated[
         list[str] | None, typer.Option(help="Take no job of this peer; may be repeated.", metavar="PEER_ID")
     ] = None,
-    jobs_per_peer: Annotated[int, typer.Option(help="Jobs of one peer at once.", min=1)] = Policy().jobs_per_peer,
+    jobs_per_peer: Annotated[int | None, typer.Option(help="Jobs of one peer at once.", min=1)] = None,
     signer: Annotated[str | None, typer.Option(help="Signing plugin to use.", metavar="NAME")] = None,
 ) -> int:
     """Offer this machine to peers: run their jobs in a sandbox and sign receipts."""
     config = network.read_config(bootstrap)
-    chosen = runtime or ([ctx.obj.runtime] if ctx.obj.runtime else [])
-    settings = Settings(
-        runtimes=tuple(chosen),
-        discoveries=network.choose_discoveries(config, discovery, otherwise=True),
-        transport=transport,
-        signer=signer or ctx.obj.signer,
-        listen=tuple(listen or ()),
-        workers=workers,
-        waiting=queue,
-        policy=Policy(
-            allow=[PeerId.parse(text) for text in allow or ()],
-            deny=[PeerId.parse(text) for text in deny or ()],
-            jobs_per_peer=jobs_per_peer,
-        ),
-    )
-    node = Node(config, settings, Log())
+    options = {
+        "signer": ("--signer", signer or ctx.obj.signer),
+        "transport": ("--transport", transport),
+        "node.listen": ("--listen", listen or None),
+        "node.workers": ("--workers", workers),
+        "node.queue": ("--queue", queue),
+        "node.runtimes": ("--runtime", runtime or ([ctx.obj.runtime] if ctx.obj.runtime else None)),
+        "policy.allow": ("--allow", allow or None),
+        "policy.deny": ("--deny", deny or None),
+        "policy.jobs_per_peer": ("--jobs-per-peer", jobs_per_peer),
+    }
+    said = read(os.environ, {key: given for key, given in options.items() if given[1] is not None}).config
+    discoveries = network.choose_discoveries(config, discovery, otherwise=True)
+    node = Node(config, _settings(said, discoveries), Log(readable=_READABLE[said.log.format]))
 
     def ready(addresses: Sequence[str]) -> None:
         say(f"this machine is the node {node.peer}")
@@ -81,6 +79,22 @@ def start(
 
     anyio.run(_run, node, ready, backend="trio")
     return ExitStatus.OK
+
+
+_READABLE = {LogFormat.AUTO: None, LogFormat.JSON: False, LogFormat.TEXT: True}
+
+
+def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
+    return Settings(
+        runtimes=said.node.runtimes,
+        discoveries=discoveries,
+        transport=said.transport,
+        signer=said.signer,
+        listen=said.node.listen,
+        workers=said.node.workers or os.cpu_count() or 1,
+        waiting=said.node.queue,
+        policy=policy_of(said),
+    )
 
 
 async def _run(node: Node, ready: Callable[[Sequence[str]], None]) -> None:

@@ -43,13 +43,13 @@ class Config:
             InvalidConfig: a file that is not one.
             UnreadableInput: a file that is there and cannot be read.
         """
-        state_dir = _folder(environ, "STATE", ".local/state")
+        state_dir = sources.folder(environ, "STATE", ".local/state")
         said = sources.everyday_settings(environ)
         return cls(
             config_dir=sources.config_folder(environ),
-            data_dir=_folder(environ, "DATA", ".local/share"),
+            data_dir=sources.folder(environ, "DATA", ".local/share"),
             state_dir=state_dir,
-            cache_dir=_folder(environ, "CACHE", ".cache"),
+            cache_dir=sources.folder(environ, "CACHE", ".cache"),
             runtime_dir=_runtime_folder(environ, state_dir),
             runtime=_text(environ, said, "runtime"),
             signer=_text(environ, said, "signer"),
@@ -58,10 +58,6 @@ class Config:
             transport=_text(environ, said, "transport"),
             discoveries=_list(environ, said, "discoveries"),
         )
-
-
-def _folder(environ: Mapping[str, str], kind: str, default: str) -> Path:
-    return sources.folder(environ, kind, default)
 
 
 def _runtime_folder(environ: Mapping[str, str], state_dir: Path) -> Path:

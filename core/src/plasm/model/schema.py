@@ -45,12 +45,24 @@ def _property(field: attrs.Attribute[Any], kind: Any) -> dict[str, Any]:
     if quantity := field.metadata.get("quantity"):
         units = "|".join(unit for unit in _UNITS[quantity] if unit)
         optional = "?" if "" in _UNITS[quantity] else ""
-        schema = {"anyOf": [schema, {"type": "string", "pattern": rf"^\s*[0-9]+(\.[0-9]+)?\s*({units}){optional}\s*$"}]}
+        schema = {
+            "anyOf": [
+                _bounded(schema, field),
+                {"type": "string", "pattern": rf"^\s*[0-9]+(\.[0-9]+)?\s*({units}){optional}\s*$"},
+            ]
+        }
+    else:
+        schema = _bounded(schema, field)
     if doc := field.metadata.get("doc"):
         schema["description"] = doc
     if field.default is None or isinstance(field.default, int | str):
         schema["default"] = field.default
     return schema
+
+
+def _bounded(schema: dict[str, Any], field: attrs.Attribute[Any]) -> dict[str, Any]:
+    """``schema`` with the bounds that the field has as a number; a bound says nothing of what is no number."""
+    return {**schema, **{name: field.metadata[name] for name in ("minimum", "maximum") if name in field.metadata}}
 
 
 def _type(kind: Any) -> dict[str, Any]:

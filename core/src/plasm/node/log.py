@@ -34,11 +34,11 @@ class Event(StrEnum):
 
 
 class Log:
-    """Writes events to ``stream``, stderr unless told."""
+    """Writes events to ``stream``, stderr unless told; ``readable`` as text, where it is a terminal unless told."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, readable: bool | None = None) -> None:
         stream = stream or sys.stderr
-        readable = stream.isatty()
+        readable = stream.isatty() if readable is None else readable
         self._logger = structlog.wrap_logger(
             structlog.PrintLogger(stream),
             processors=[

@@ -30,7 +30,7 @@ class PluginHost:
         return installed_plugins(self.config.cache_dir)
 
     def disabled(self, entry: PluginEntry) -> bool:
-        """Whether ``PLASM_DISABLE_PLUGINS`` names this plugin."""
+        """Whether the configuration turns this plugin off."""
         return not self.config.disabled_plugins.isdisjoint({entry.name, f"{entry.kind}:{entry.name}"})
 
     def select(self, kind: PluginKind, name: str | None = None) -> PluginEntry:
@@ -83,7 +83,7 @@ class PluginHost:
 
     def transport(self, identity: Signer, name: str | None = None) -> Transport:
         """The transport called ``name``, on which this machine proves to be ``identity``."""
-        entry = self.select(PluginKind.TRANSPORT, name)
+        entry = self.select(PluginKind.TRANSPORT, name or self.config.transport)
         transport: Transport = self._create(entry, "plasm_transport", config=self.config, identity=identity)
         return transport
 
@@ -117,7 +117,8 @@ class PluginHost:
         for entry in self.entries:
             if entry.kind is kind and entry.name == name:
                 return PluginNotFound(
-                    f"the {kind} plugin {name!r} is disabled", hint="take it out of PLASM_DISABLE_PLUGINS"
+                    f"the {kind} plugin {name!r} is disabled",
+                    hint="take it out of disable_plugins; plasm config show --origin says where that is",
                 )
         listed = ", ".join(names) or "none"
         package = f"plasm-plugin-{kind}-{name}".replace("_", "-")
