@@ -14,6 +14,7 @@ from zeroconf import (  # type: ignore[attr-defined]  # the classes of records a
     DNSPointer,
     DNSQuestionType,
     DNSText,
+    Error,
     RecordUpdate,
     RecordUpdateListener,
     ServiceBrowser,
@@ -22,7 +23,7 @@ from zeroconf import (  # type: ignore[attr-defined]  # the classes of records a
 )
 
 from plasm.contracts import PeerRecord
-from plasm.errors import AddressUnavailable
+from plasm.errors import AddressUnavailable, PluginError
 from plasm.model import PeerId
 from plasm_discovery_mdns._interfaces import addresses_at
 from plasm_discovery_mdns._neighbours import Neighbours
@@ -52,7 +53,7 @@ class Responder:
         self._announced: ServiceInfo | None = None
         try:
             self._zeroconf = Zeroconf(addresses_at(interfaces))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, Error) as error:
             raise AddressUnavailable(
                 f"multicast DNS cannot be used: {error}",
                 hint="let no other program keep UDP port 5353 to itself (avahi: disallow-other-stacks=no)",
@@ -62,7 +63,11 @@ class Responder:
         self._browser = ServiceBrowser(self._zeroconf, SERVICE, [_heed_nothing], question_type=DNSQuestionType.QM)
 
     def announce(self, record: PeerRecord) -> None:
-        """Say where this node is, and answer so from now on; a record without a fitting address takes it back."""
+        """Say where this node is, and answer so from now on; a record without a fitting address takes it back.
+
+        Raises:
+            PluginError: zeroconf is too busy or has stopped.
+        """
         addresses = neighbourly(record)
         if not addresses:
             self._withdraw()
@@ -77,11 +82,14 @@ class Responder:
             # Libp2p reads the TXT record only; other programs want a host with addresses.
             parsed_addresses=sorted(set(map(ip_of, addresses))),
         )
-        if self._announced is None:
-            # Probing whether the name is free takes half a second, and a random one is.
-            self._zeroconf.register_service(service, cooperating_responders=True)
-        else:
-            self._zeroconf.update_service(service)
+        try:
+            if self._announced is None:
+                # Probing whether the name is free takes half a second, and a random one is.
+                self._zeroconf.register_service(service, cooperating_responders=True)
+            else:
+                self._zeroconf.update_service(service)
+        except Error as error:
+            raise PluginError(f"multicast DNS does not get to announce this node: {error!r}") from None
         self._announced = service
 
     def close(self) -> None:
