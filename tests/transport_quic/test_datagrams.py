@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from aioquic._buffer import Buffer
+from aioquic.buffer import Buffer
 from aioquic.quic.packet import QuicTransportParameters, push_quic_transport_parameters
 from attrs import evolve
 from transport_quic.peers import QUIC, Key, echoed, peer

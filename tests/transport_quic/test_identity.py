@@ -9,8 +9,10 @@ import pytest
 from nacl.signing import VerifyKey
 from transport_quic.peers import Key
 
+from plasm.errors import IdentityError
 from plasm.model import PeerId
 from plasm_transport_quic.identity import DelegatedKey, key_pair, libp2p_id, plasm_id
+from plasm_transport_quic.transport import Libp2pTransport
 
 
 def test_signing_is_the_signers() -> None:
@@ -28,6 +30,17 @@ def test_the_private_half_cannot_be_had() -> None:
             read()
     assert key == DelegatedKey(key._signer)
     assert key != DelegatedKey(Key())
+
+
+class LockedKey(Key):
+    def sign(self, message: bytes) -> bytes:
+        raise IdentityError("the key is locked")
+
+
+@pytest.mark.anyio
+async def test_a_key_that_cannot_be_used_now_is_said() -> None:
+    with pytest.raises(IdentityError, match="locked"):
+        await Libp2pTransport(LockedKey()).__aenter__()
 
 
 def test_peer_ids_are_the_same_in_both_forms() -> None:

@@ -17,7 +17,8 @@ class ByteStream(Protocol):
     """One ordered, reliable, two-way stream of bytes within a connection.
 
     Every call raises ``anyio.BrokenResourceError`` once the other side has reset the stream or the connection is gone,
-    and ``anyio.ClosedResourceError`` after our own :meth:`reset`.
+    and ``anyio.ClosedResourceError`` after our own :meth:`reset`.  What the other side had sent and finished before the
+    connection went may still be received.
     """
 
     async def receive(self, max_bytes: int = 65536) -> bytes:

@@ -74,16 +74,14 @@ class Connection(INetConn):
     async def close(self) -> None:
         await self.muxed_conn.close()
 
-    async def run(self) -> None:
-        """Serve it until it ends."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.muxed_conn.start)
-            while True:
-                try:
-                    stream = await self.muxed_conn.accept_stream()
-                except MuxedConnUnavailable:
-                    break
-                nursery.start_soon(self._serve, stream)
+    async def accept_streams(self, nursery: trio.Nursery) -> None:
+        """Have each stream that the other side opens served in ``nursery``, until the connection ends."""
+        while True:
+            try:
+                stream = await self.muxed_conn.accept_stream()
+            except MuxedConnUnavailable:
+                return
+            nursery.start_soon(self._serve, stream)
 
     async def _serve(self, muxed: MuxedStream) -> None:
         stream = await self._add(muxed, Direction.INBOUND)
@@ -156,18 +154,25 @@ class Network(Swarm):
 
     async def _serve(self, connection: Connection) -> None:
         try:
-            await connection.run()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connection.muxed_conn.start)
+                try:
+                    await connection.accept_streams(nursery)
+                finally:
+                    self._remove(connection)
+                # Those who serve its streams may still be busy with what they have heard.
+                await self.notify_disconnected(connection)
         except Exception:
             # It must not take all others along.
             _log.exception("the connection with %s failed", connection.muxed_conn.peer_id)
-        finally:
-            peer_id = connection.muxed_conn.peer_id
-            remaining = [other for other in self.connections.get(peer_id, ()) if other is not connection]
-            if remaining:
-                self.connections[peer_id] = remaining
-            else:
-                self.connections.pop(peer_id, None)
-            await self.notify_disconnected(connection)
+
+    def _remove(self, connection: Connection) -> None:
+        peer_id = connection.muxed_conn.peer_id
+        remaining = [other for other in self.connections.get(peer_id, ()) if other is not connection]
+        if remaining:
+            self.connections[peer_id] = remaining
+        else:
+            self.connections.pop(peer_id, None)
 
 
 class Listener(IListener):

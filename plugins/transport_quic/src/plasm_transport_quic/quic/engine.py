@@ -12,7 +12,7 @@ import ssl
 from typing import Any, Final
 
 from aioquic import tls
-from aioquic._buffer import Buffer
+from aioquic.buffer import Buffer  # type: ignore[attr-defined]  # it is there to be imported
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.connection import END_STATES, Limit, QuicConnection
 from aioquic.quic.packet import QuicFrameType, QuicPacketType, QuicProtocolVersion, pull_quic_transport_parameters

@@ -6,7 +6,7 @@ import logging
 from typing import Protocol
 
 import trio
-from aioquic._buffer import Buffer
+from aioquic.buffer import Buffer  # type: ignore[attr-defined]  # it is there to be imported
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.packet import (
     QuicHeader,
