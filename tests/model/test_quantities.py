@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plasm.errors import InvalidInput
-from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
+from plasm.model.quantities import format_age, format_duration, format_size, parse_age, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,12 @@ def test_what_is_no_duration(text: str) -> None:
 def test_what_is_shown_is_what_was_read(number: int) -> None:
     assert parse_size(format_size(number)) == number
     assert parse_duration(format_duration(number)) == number
+    assert parse_age(format_age(number)) == number
+
+
+def test_ages_may_be_in_days() -> None:
+    assert parse_age("1.5d") == 36 * 3_600_000
+    assert format_age(2 * 24 * 3_600_000) == "2d"
 
 
 @given(st.text(max_size=30))

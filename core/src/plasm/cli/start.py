@@ -68,8 +68,11 @@ def start(
         "policy.deny": ("--deny", deny or None),
         "policy.jobs_per_peer": ("--jobs-per-peer", jobs_per_peer),
     }
-    said = read(os.environ, {key: given for key, given in options.items() if given[1] is not None}).config
+    reading = read(os.environ, {key: given for key, given in options.items() if given[1] is not None})
+    said = reading.config
     discoveries = network.choose_discoveries(config, discovery, otherwise=True)
+    # Workers start at any time, and must not meet a file that has changed meanwhile.
+    os.environ.update(reading.variables())
     node = Node(config, _settings(said, discoveries), Log(readable=_READABLE[said.log.format]))
 
     def ready(addresses: Sequence[str]) -> None:

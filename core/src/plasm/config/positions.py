@@ -42,11 +42,12 @@ class _Scan:
         table: Path = ()
         while self._more():
             if self._next("["):
-                several = self._next("[")
+                start, several = self._at, self._next("[")
                 table = self._key(())
                 if several:
                     index = self._tables[table] = self._tables.get(table, -1) + 1
                     table = (*table, index)
+                    self._found(table, start)
                 self._expect("]]" if several else "]")
             else:
                 self._pair(table)
@@ -64,10 +65,10 @@ class _Scan:
                 text = next(iter(tomllib.loads(f"{text} = 0")))
             path = (*path, text)
             self._found(path, start)
-            if path in self._tables:
-                path = (*path, self._tables[path])
             if not self._take(_DOT):
                 return path
+            if path in self._tables:
+                path = (*path, self._tables[path])
 
     def _value(self, path: Path) -> None:
         self._more()

@@ -6,6 +6,7 @@ when a later layer hides it, and then lies over the one before, key by key.  A l
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,13 @@ class Reading:
     def values(self) -> dict[str, Any]:
         """Every key with its value."""
         return {key: _get(self.config, key) for key, _ in leaves()}
+
+    def variables(self) -> dict[str, str]:
+        """The variables that say what this says outside of tables, and that no file is to be read: for processes that
+        start later and must find the same."""
+        everyday = {key: value for key, value in self.values().items() if "." not in key}
+        texts = {key: ",".join(value) if isinstance(value, tuple) else value for key, value in everyday.items()}
+        return {"PLASM_CONFIG": os.devnull, **{sources.variable(key): text or "" for key, text in texts.items()}}
 
 
 @frozen

@@ -1,7 +1,7 @@
 """Where configuration comes from: which files count, who may write them, and the part that every command reads.
 
 That part, the keys before the first table, is read on the way into every job, by the command and by its worker.  So
-this module imports nothing until a file really sets one of them.
+this module imports nothing new until a file sets one of them in an unusual way.
 """
 
 from __future__ import annotations
@@ -137,12 +137,7 @@ def _before_first_table(path: Path, text: str) -> dict[str, Any]:
             head.append(line)
     if not head:
         return {}
-    import tomllib
-
-    try:
-        said = tomllib.loads("\n".join(head))
-    except (ValueError, RecursionError):
-        said = {}
+    said = _plainly(head) or _as_toml("\n".join(head))
     if said and all(_as_it_should_be(key, value) for key, value in said.items()):
         return said
     # Something is wrong, or written in an unusual way: reading all of it with care tells.
@@ -150,6 +145,35 @@ def _before_first_table(path: Path, text: str) -> dict[str, Any]:
 
     everything = checked(path, text)
     return {key: everything[key] for key in (*_TEXTS, *_LISTS) if key in everything}
+
+
+def _plainly(lines: list[str]) -> dict[str, Any]:
+    """What ``lines`` say where each is a key and a value that JSON would write in the same way; else nothing.
+
+    Most are, and json is loaded already, while loading tomllib takes longer than all the rest of this module.
+    """
+    import json
+
+    said: dict[str, Any] = {}
+    for line in lines:
+        key, _, value = line.partition("=")
+        key = key.strip()
+        if key in said or "\\" in value or not value.isprintable():
+            return {}
+        try:
+            said[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return said
+
+
+def _as_toml(text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def _as_it_should_be(key: str, value: Any) -> bool:

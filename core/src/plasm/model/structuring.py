@@ -89,6 +89,8 @@ class Structurer:
         for attribute in attrs.fields(cls):
             quantity = attribute.metadata.get("quantity")
             hook = self._converter.structure if quantity is None else _quantity(_QUANTITIES[quantity])
+            if isinstance(attribute.type, type) and issubclass(attribute.type, StrEnum):
+                self._converter.register_structure_hook(attribute.type, _choice)
             if attribute.validator is not None:
                 hook = _valid(hook, attribute)
             if quantity is not None or attribute.validator is not None:
@@ -179,5 +181,4 @@ def _converter() -> Converter:
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _strictly(kind))
     converter.register_structure_hook_func(lambda kind: kind is Sha256, _strictly(str))
-    converter.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, StrEnum), _choice)
     return converter
