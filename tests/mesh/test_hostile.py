@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def meet(node: NodeProcess, kind: str, act: Callable[[Connection], Awaitable[Any
     """Have a peer with a key of its own connect to ``node`` and do something."""
 
     async def main() -> Any:
-        host = PluginHost(Config.from_environment({"PLASM_HOME": "/nonexistent"}))
+        host = PluginHost(Config.from_environment(os.environ))
         address = next(address for address in node.addresses if kind in address)
         async with host.transport(EphemeralSigner()) as transport:
             return await act(await transport.dial(PeerRecord(PeerId.parse(node.peer), (address,))))

@@ -1,22 +1,17 @@
 """The options that say which peers to find and how; what ``submit``, ``peers`` and ``start`` have in common."""
 
 import os
-import signal
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Sequence
+from typing import Annotated
 
-import anyio
 import typer
 from attrs import evolve
 
-from plasm.concurrency import task_group
 from plasm.config import Config
 from plasm.contracts import PeerRecord
-from plasm.errors import InvalidInput, PlasmError
+from plasm.errors import InvalidInput
 from plasm.model import PeerId
 from plasm.plugins import PluginHost, PluginKind
-
-T = TypeVar("T")
 
 Peers = Annotated[
     list[str] | None,
@@ -73,30 +68,3 @@ def choose_discoveries(config: Config, asked: Sequence[str] | None, *, otherwise
     host = PluginHost(config)
     usable = {each.name for each in host.entries if each.kind is PluginKind.DISCOVERY and not host.disabled(each)}
     return ("dht",) if config.bootstrap and "dht" in usable else ("mdns",) if "mdns" in usable else ()
-
-
-def until_signal(main: Callable[[], Awaitable[T]]) -> tuple[T | None, int]:
-    """Run ``main`` on anyio; returns what it gives and 0, or nothing and the signal that ended it."""
-    caught = 0
-    result: T | None = None
-
-    async def run() -> None:
-        nonlocal result
-        async with task_group() as tasks:
-            tasks.start_soon(listen, tasks.cancel_scope)
-            result = await main()
-            tasks.cancel_scope.cancel()
-
-    async def listen(scope: anyio.CancelScope) -> None:
-        nonlocal caught
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async for number in signals:
-                caught = int(number)
-                scope.cancel()
-
-    try:
-        anyio.run(run, backend="trio")
-    except PlasmError:
-        if not caught:  # what goes wrong after a signal goes wrong because of it
-            raise
-    return result, caught

@@ -1,16 +1,17 @@
 """``plasm peers``: who is there, and what they offer."""
 
 import json
-import time
 from typing import Annotated, Any
 
 import typer
 
 from plasm.cli import network
 from plasm.cli.console import printable, say, show_json
+from plasm.cli.running import until_signal
 from plasm.client.mesh import MeshClient
 from plasm.errors import ExitStatus, PlasmError
 from plasm.model.quantities import format_size, parse_duration
+from plasm.node.answers import peer_row
 from plasm.submission.submitter import Candidate
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -53,7 +54,7 @@ def peers(
         if isinstance(answer, PlasmError):
             say(f"warning[{answer.code}]: {answer}")
             return
-        row = _row(answer)
+        row = peer_row(answer.record, answer.connection.address, answer.latency)
         found.append(row)
         if json_ and watch:
             typer.echo(json.dumps(row))
@@ -64,25 +65,10 @@ def peers(
         async with client as submitter:
             await submitter.peers(tell, _FOR_EVER if watch else parse_duration(search) / 1000)
 
-    network.until_signal(main)
+    until_signal(main)
     if json_ and not watch:
         show_json(found)
     return ExitStatus.OK
-
-
-def _row(candidate: Candidate) -> dict[str, Any]:
-    record = candidate.record
-    return {
-        "peer": str(record.peer),
-        "address": candidate.connection.address,
-        "arch": record.arch,
-        "runtimes": [f"{runtime.name} {runtime.version}" for runtime in record.runtimes],
-        "memory": record.memory,
-        "workers": record.workers,
-        "version": record.version,
-        "latency_ms": round(candidate.latency * 1000, 1),
-        "seen": int(time.time()),
-    }
 
 
 def _line(row: dict[str, Any]) -> str:

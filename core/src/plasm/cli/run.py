@@ -1,6 +1,5 @@
 """``plasm run``: a job on this machine."""
 
-import signal
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import typer
 from plasm.cli import job as given
 from plasm.cli.console import say
 from plasm.cli.options import complete, open_output, open_stdin
+from plasm.cli.signals import cancel_on_signals
 from plasm.cli.streams import PassThroughSink
 from plasm.client.local import Completed, LocalClient
 from plasm.errors import ExitStatus, InvalidModule
@@ -80,7 +80,7 @@ def run(
             if client.made_identity and not quiet:
                 say(f"made a new identity for this machine: {peer_id}")
         cancellation = stack.enter_context(Cancellation())
-        caught = _cancel_on_signals(cancellation)
+        caught = cancel_on_signals(cancellation)
         sink = _sink(json_, cancellation)
         try:
             completed = client.run(job, sink, stdin=source, cancellation=cancellation)
@@ -114,17 +114,3 @@ def _sink(as_json: bool, cancellation: Cancellation) -> "PassThroughSink | Repor
     from plasm.cli.report import ReportedSink
 
     return ReportedSink()
-
-
-def _cancel_on_signals(cancellation: Cancellation) -> list[int]:
-    """Have Ctrl-C and a polite kill stop the job instead of us; returns a list that will hold the signal."""
-    caught: list[int] = []
-
-    def cancel(number: int, _frame: object) -> None:
-        caught.append(number)
-        cancellation.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, cancel)
-    return caught

@@ -1,7 +1,8 @@
 """``plasm submit``: a job on a peer."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,18 +10,11 @@ from plasm.cli import job as given
 from plasm.cli import network
 from plasm.cli.console import say
 from plasm.cli.options import complete, open_output, open_stdin
-from plasm.cli.receiving import PassThroughReceiver
-from plasm.client.mesh import MeshClient
-from plasm.errors import ExitStatus, InvalidInput
-from plasm.execution.job import Job
-from plasm.mesh.capability import CapabilityRecord, Requirements
+from plasm.cli.submitting import Asked, Submitted
+from plasm.errors import InvalidInput
 from plasm.model.quantities import parse_duration, parse_size
-from plasm.submission.exchange import Delivered, Immediately
+from plasm.node_lock import node_runs
 from plasm.submission.replay import ReplayableInput
-from plasm.submission.submitter import SEARCH_SECONDS
-
-if TYPE_CHECKING:
-    from plasm.cli.report import ReportedSink
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -64,84 +58,67 @@ def submit(
     bootstrap: network.Bootstrap = None,
     transport: network.TransportName = None,
     attempts: Annotated[int, typer.Option(help="Try so many peers when one fails.", min=1, max=100)] = 1,
-    search: Annotated[str, typer.Option(help="Look for peers so long.", metavar="TIME")] = f"{SEARCH_SECONDS:.0f}s",
+    search: Annotated[str | None, typer.Option(help="Look for peers so long [10s].", metavar="TIME")] = None,
 ) -> int:
     """Run a WebAssembly job on a peer, and verify its receipt.
 
-    Peers are found on the local network unless --peer or --discovery says otherwise.  The output passes through as it
-    comes; with more than one attempt, when it has been verified.
+    Peers are found on the local network unless --peer or --discovery says otherwise; a node of yours that runs on this
+    machine does it, over the connections that it has, and runs the job itself where nobody else takes it.  The output
+    passes through as it comes; with more than one attempt, when it has been verified.
     """
     limits = given.read_limits(memory, fuel, timeout, cpu_time, output_limit, file_limit)
     job = given.read_job(module, args, env, folders, manifest, limits)
     if job.preopens:
         raise InvalidInput("a job with folders cannot be sent to a peer", hint="use plasm run, or pass input on stdin")
-    requirements = _requirements(job, require, runtime or ctx.obj.runtime)
-    config = network.read_config(bootstrap)
-    named = [network.read_peer(text) for text in peer or ()]
-    client = MeshClient(
-        config,
-        peers=named,
-        discoveries=network.choose_discoveries(config, discovery, otherwise=not named),
+    asked = Asked(
+        job=job,
+        config=network.read_config(bootstrap),
+        peers=tuple(peer or ()),
+        discoveries=tuple(discovery or ()),
         transport=transport,
         signer=signer or ctx.obj.signer,
+        require=_required(require, runtime or ctx.obj.runtime),
+        attempts=attempts,
+        seconds=None if search is None else parse_duration(search) / 1000,
+        as_json=json_,
+        quiet=quiet,
     )
+    for address in asked.peers:
+        network.read_peer(address)
     with ExitStack() as stack:
         source = open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None
-        sink = _sink(json_)
-        replayable = stack.enter_context(ReplayableInput(source)) if source is not None else None
-
-        def chosen(record: CapabilityRecord) -> None:
-            if not quiet:
-                say(f"the job runs on {record.peer} ({record.arch}, plasm {record.version})")
-
-        async def main() -> Delivered:
-            async with client as submitter:
-                return await submitter.run(
-                    job,
-                    sink if isinstance(sink, PassThroughReceiver) else Immediately(sink),
-                    requirements,
-                    stdin=replayable,
-                    attempts=attempts,
-                    seconds=parse_duration(search) / 1000,
-                    chosen=chosen,
-                )
-
-        delivered, caught = network.until_signal(main)
-        if delivered is None:
+        given_input = stack.enter_context(ReplayableInput(source)) if source is not None else None
+        ended, envelope, status = _way(asked)(asked, given_input)
+        if ended is None:
             if not quiet:
                 say("the job cancelled")
-            return 128 + caught
-        if pending is not None and receipt is not None:
-            complete(pending, receipt, delivered.receipt + b"\n")
-        return _finish(job, delivered, sink, quiet=quiet)
+            return status
+        if pending is not None and receipt is not None and envelope is not None:
+            complete(pending, receipt, envelope + b"\n")
+        if not quiet:
+            given.tell(ended.outcome, job.manifest.limits)
+            say(f"its receipt verifies: {ended.outcome} on {ended.node}")
+        return status
 
 
-def _finish(job: Job, delivered: Delivered, sink: "PassThroughReceiver | ReportedSink", *, quiet: bool) -> int:
-    from plasm.cli.report import Ended
+def _way(asked: Asked) -> "Callable[[Asked, ReplayableInput | None], Submitted]":
+    """Through the node of this machine where one runs and can do what is asked, else from here."""
+    by_node = not (asked.transport or asked.signer or asked.discoveries or asked.config.bootstrap)
+    if by_node and node_runs(asked.config.state_dir):
+        from plasm.cli.submitting_by_node import submit_by_node
 
-    claims = delivered.claims
-    sink.show(Ended(claims.job_id, claims.node, claims.outcome, claims.usage, claims.truncated), delivered.receipt)
-    if not quiet:
-        given.tell(claims.outcome, job.manifest.limits)
-        say(f"its receipt verifies: {claims.outcome} on {claims.runtime_name} {claims.runtime_version}")
-    return ExitStatus.OUTPUT_CLOSED if sink.closed else claims.outcome.exit_status
+        return submit_by_node
+    from plasm.cli.submitting_directly import submit_directly
+
+    return submit_directly
 
 
-def _requirements(job: Job, text: str | None, runtime: str | None) -> Requirements:
-    asked = dict.fromkeys(("arch", "runtime", "memory"))
+def _required(text: str | None, runtime: str | None) -> dict[str, str | int]:
+    asked: dict[str, str | int] = {} if runtime is None else {"runtime": runtime}
     for part in filter(None, (text or "").split(",")):
         name, _, value = part.partition("=")
-        if name not in asked or not value:
+        if name not in ("arch", "runtime", "memory") or not value:
             raise InvalidInput(f"--require {part!r} says nothing", hint="write arch=…, runtime=… or memory=…")
-        asked[name] = value
-    memory = parse_size(asked["memory"]) if asked["memory"] else 0
-    return Requirements.of(job.manifest, arch=asked["arch"], runtime=asked["runtime"] or runtime, memory=memory)
-
-
-def _sink(as_json: bool) -> "PassThroughReceiver | ReportedSink":
-    if not as_json:
-        return PassThroughReceiver()
-    from plasm.cli.report import ReportedSink
-
-    return ReportedSink()
+        asked[name] = parse_size(value) if name == "memory" else value
+    return asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import socket
 import stat
@@ -15,25 +15,8 @@ from typing import Any, Final
 import anyio
 import anyio.abc
 
-from plasm.contracts import PeerRecord
-from plasm.control import LineReader, line, short_path, to_bytes, to_text
+from plasm.control import LineReader, line, short_path
 from plasm.errors import InvalidInput, PlasmError, ProtocolViolation, UnwritableOutput
-from plasm.mesh.messages import (
-    Accept,
-    Failure,
-    Message,
-    ModuleChunk,
-    Offer,
-    OutputChunk,
-    Progress,
-    Reject,
-    Result,
-    StdinChunk,
-    StdinEnd,
-)
-from plasm.model import PeerId, Sha256
-from plasm.model.documents import manifest_from_json
-from plasm.model.manifest import canonical
 
 _RECEIVE_BYTES: Final = 2**18
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -82,20 +65,20 @@ class ControlSocket:
         self._path = path
         self._answers = answers
 
-    async def serve(self) -> None:
-        """Answer until cancelled; the socket is gone then.
-
-        Raises:
-            UnwritableOutput: it cannot be made there.
-        """
-        listener = await self._listen()
+    async def serve(self, listener: anyio.abc.SocketListener) -> None:
+        """Answer what comes to ``listener`` until cancelled; the socket is gone then."""
         try:
             async with listener:
                 await listener.serve(self._answer)
         finally:
             self._path.unlink(missing_ok=True)
 
-    async def _listen(self) -> anyio.abc.SocketListener:
+    async def listen(self) -> anyio.abc.SocketListener:
+        """Make the socket; whoever connects waits for :meth:`serve`.
+
+        Raises:
+            UnwritableOutput: it cannot be made there.
+        """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             name, folder = short_path(self._path)
@@ -140,112 +123,14 @@ class ControlSocket:
             await connection.send("result", result)
 
 
-class ControlJob:
-    """A job that comes by the control socket, as the messages that a peer would send."""
-
-    def __init__(self, connection: ControlConnection, offer: Offer, node: PeerId) -> None:
-        self._connection = connection
-        self._offer: Offer | None = offer
-        self._node = node
-
-    async def receive(self) -> Message | None:
-        """The next thing that the client says of its job.
-
-        Raises:
-            BrokenResourceError: the client has gone.
-            ProtocolViolation: a line that is none of a job's.
-        """
-        if self._offer is not None:
-            offer, self._offer = self._offer, None
-            return offer
-        said = await self._connection.receive()
-        if said is None:
-            raise anyio.BrokenResourceError
-        return _heard(*said)
-
-    async def send(self, message: Message) -> None:
-        """Tell the client of its job.
-
-        Raises:
-            BrokenResourceError: the client has gone.
-        """
-        for kind, value in _said(message, self._node):
-            await self._connection.send(kind, value)
-
-
-def read_offer(fields: Fields) -> Offer:
-    """The job that a request describes.
-
-    Raises:
-        InvalidInput: it describes none.
-    """
-    try:
-        module, manifest = fields["module"], fields["manifest"]
-        digest = Sha256(module["sha256"])
-        job = manifest_from_json(json.dumps(manifest).encode(), digest)
-        return Offer(canonical(job), digest, module["size"], fields["nonce"], stdin=bool(fields.get("stdin")))
-    except (KeyError, TypeError):
-        raise InvalidInput(
-            "a job needs manifest, module (sha256, size) and nonce", hint="see docs/control.md"
-        ) from None
-
-
-def read_peers(fields: Fields) -> list[PeerRecord]:
-    """The peers that a request names by their addresses.
-
-    Raises:
-        InvalidInput: an address without a peer id.
-    """
-    found = []
-    for address in fields.get("peers") or ():
-        if not isinstance(address, str) or "/p2p/" not in address:
-            raise InvalidInput(f"{address!r} is not the address of a peer")
-        found.append(PeerRecord(PeerId.parse(address.rpartition("/p2p/")[2]), (address,)))
-    return found
-
-
-def _heard(kind: str, value: Any) -> Message:
-    if kind == "module":
-        return ModuleChunk(to_bytes(value))
-    if kind == "stdin":
-        return StdinChunk(to_bytes(value))
-    if kind == "stdin_end":
-        return StdinEnd()
-    raise ProtocolViolation(f"a line {kind!r} in the middle of a job")
-
-
-def _said(message: Message, node: PeerId) -> list[tuple[str, Any]]:
-    if isinstance(message, Accept):
-        accepted = ("accepted", {"node": str(node)})
-        return [("send", "module"), accepted] if message.module_wanted else [accepted]
-    if isinstance(message, OutputChunk):
-        return [("output", {"stream": message.stream, "data": to_text(part)}) for part in _parts(message.data)]
-    if isinstance(message, Progress):
-        return [("progress", {"phase": message.phase.value, "elapsed_ms": message.elapsed_ms})]
-    if isinstance(message, Result):
-        return [("result", {"receipt": json.loads(message.receipt)})]
-    if isinstance(message, Failure):
-        return [("error", {"code": message.code, "message": message.message, "hint": ""})]
-    assert isinstance(message, Reject)
-    text = f"the node does not take the job: {message.reason}"
-    return [("error", {"code": "peer-rejected", "message": text, "hint": message.detail})]
-
-
-def _parts(data: bytes) -> list[bytes]:
-    from plasm.control import MAX_CHUNK_BYTES
-
-    return [data[start : start + MAX_CHUNK_BYTES] for start in range(0, len(data), MAX_CHUNK_BYTES)]
-
-
 async def _say_error(connection: ControlConnection, error: PlasmError) -> None:
-    try:
+    # The owner may have gone.
+    with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await connection.send("error", {"code": error.code, "message": error.message, "hint": error.hint})
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # the owner has gone
 
 
 def _user_of(stream: anyio.abc.SocketStream) -> int:
     """The user id of the process at the other end, as the kernel knows it (unix(7), ``SO_PEERCRED``)."""
-    raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+    raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - a socket's, not Django's
     credentials = raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(credentials)[1])

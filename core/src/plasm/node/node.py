@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from typing import Final
 from weakref import WeakSet
 
@@ -18,20 +19,27 @@ from attrs import field, frozen
 import plasm
 from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.store import ModuleStore
+from plasm.concurrency import beside, task_group
 from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
+from plasm.control import SOCKET_NAME
 from plasm.errors import PlasmError
 from plasm.execution.executor import Executor
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
 from plasm.model import PeerId
+from plasm.node.answers import Answers
+from plasm.node.control import ControlSocket
 from plasm.node.log import Event, Log
+from plasm.node.loopback import LoopbackConnection
 from plasm.node.policy import Policy
+from plasm.node.relay import Relay
 from plasm.node.service import Engine, JobService
 from plasm.node.store import Store
 from plasm.node_lock import NodeLock
 from plasm.plugins import PluginHost, PluginKind
 from plasm.streams import send_only
+from plasm.submission.submitter import Submitter
 
 INFO_SECONDS: Final = 10.0
 
@@ -84,11 +92,12 @@ class Node:
             engines = await anyio.to_thread.run_sync(self._start_engines, resources)
             store = Store(self._config.state_dir / "node.sqlite")
             resources.callback(store.close)
+            modules = ModuleStore(self._config.state_dir / "modules")
             service = JobService(
                 settings.policy,
                 engines,
                 self._signer,
-                ModuleStore(self._config.state_dir / "modules"),
+                modules,
                 store,
                 self._host.extensions,
                 self._log,
@@ -103,13 +112,22 @@ class Node:
                 )
                 for address in self._addresses:
                     self._log.event(Event.LISTENING, peer=self.peer, address=address)
-                await self._advertise(network, transport)
-                if ready is not None:
-                    ready(self._addresses)
-                await self._stopping.wait()
-                self._log.event(Event.DRAINING, running=service.running)
-                await service.drain()
+                tasks = await network.enter_async_context(task_group())
+                network.callback(tasks.cancel_scope.cancel)
+                own = LoopbackConnection(self.peer, self._serve, tasks)
+                submitter = Submitter(transport, await self._advertise(network, transport), own=own)
+                relay = Relay(submitter, modules)
+                answers = Answers(self.peer, self._addresses, engines, service, store, submitter, relay, self.drain)
+                control = ControlSocket(self._config.runtime_dir / SOCKET_NAME, answers.table())
+                await beside(partial(self._work, ready), partial(control.serve, await control.listen()))
         self._log.event(Event.STOPPED, peer=self.peer)
+
+    async def _work(self, ready: Callable[[Sequence[str]], None] | None) -> None:
+        if ready is not None:
+            ready(self._addresses)
+        await self._stopping.wait()
+        self._log.event(Event.DRAINING, running=self._service.running)
+        await self._service.drain()
 
     def record(self) -> CapabilityRecord:
         """What this node offers from now on."""
@@ -151,9 +169,10 @@ class Node:
             engines[name] = Engine(executor.describe(), executor)
         return engines
 
-    async def _advertise(self, network: AsyncExitStack, transport: Transport) -> None:
-        """Make this node known by every discovery; one that fails is told and takes nothing else down."""
-        known = PeerRecord(self.peer, self._addresses)
+    async def _advertise(self, network: AsyncExitStack, transport: Transport) -> list[Discovery]:
+        """Make this node known by every discovery, and return those that work; one that fails is told and takes
+        nothing else down."""
+        known, working = PeerRecord(self.peer, self._addresses), []
         for name in self._settings.discoveries:
             discovery: Discovery = self._host.discovery(name, self.peer, transport)
             try:
@@ -162,4 +181,6 @@ class Node:
             except PlasmError as error:
                 self._log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
             else:
+                working.append(discovery)
                 self._log.event(Event.ADVERTISED, discovery=name)
+        return working

@@ -87,7 +87,8 @@ class Channel(Protocol):
 
 
 class JobService:
-    """Takes job streams one by one; ``running`` counts those that have been accepted and not ended."""
+    """Takes job streams one by one; ``running`` counts those that have been accepted and not ended, and ``draining``
+    tells whether no more are taken."""
 
     def __init__(
         self,
@@ -109,13 +110,13 @@ class JobService:
         self._extensions = extensions
         self._log = log
         self._threads = anyio.CapacityLimiter(math.inf)
-        self._draining = False
+        self.draining = False
         self._idle = anyio.Event()
         self.running = 0
 
     async def drain(self) -> None:
         """Reject offers from now on; returns when no job is left."""
-        self._draining = True
+        self.draining = True
         if self.running:
             await self._idle.wait()
 
@@ -163,12 +164,12 @@ class JobService:
                 await leave()
         finally:
             self.running -= 1
-            if self._draining and not self.running:
+            if self.draining and not self.running:
                 self._idle.set()
 
     def _decide(self, peer: PeerId, offer: Offer) -> Reject | tuple[Manifest, Engine]:
         """Why this offer is not taken, or what will run on what."""
-        if self._draining:
+        if self.draining:
             return Reject(RejectReason.DRAINING, "this node is about to stop")
         try:
             manifest = _manifest(offer)
@@ -204,7 +205,7 @@ class JobService:
         try:
             await channel.send(Accept(module_wanted=module is None))
             if module is None:
-                module = await self._receive_module(channel, offer)
+                module = await receive_module(channel, offer, self._modules)
             ended = await self._run(peer, channel, offer, engine.executor, Job(manifest, module), job_id)
             state = GONE if ended is None else FINISHED
         except PlasmError as error:
@@ -224,29 +225,12 @@ class JobService:
         self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us)
         await channel.send(Result(ended.receipt))
 
-    async def _receive_module(self, channel: Channel, offer: Offer) -> Module:
-        parts: list[bytes] = []
-        left = offer.module_size
-        with anyio.fail_after(MODULE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
-            while left:
-                message = await channel.receive()
-                if not isinstance(message, ModuleChunk):
-                    raise ProtocolViolation("the stream ended within a module")
-                parts.append(message.data)
-                left -= len(message.data)
-        data = b"".join(parts)
-        if sha256_hex(data) != offer.module:
-            raise InvalidInput("the module that was sent is not the one that was offered")
-        module = Module.of(data)
-        await anyio.to_thread.run_sync(self._modules.put, module)
-        return module
-
     async def _run(
         self, peer: PeerId, channel: Channel, offer: Offer, executor: Executor, job: Job, job_id: str
     ) -> _Ended | None:
         """What came of the job; ``None`` where the client went away."""
         self._extensions.job_event(job_id, "started")
-        with Cancellation() as cancellation, _Input(offer.stdin) as stdin:
+        with Cancellation() as cancellation, JobInput(offer.stdin) as stdin:
             sink = _SendingSink(channel)
             phase = Phase.QUEUED
 
@@ -314,7 +298,7 @@ class _SendingSink:
         return not self.lost
 
 
-class _Input:
+class JobInput:
     """A pipe from the stream to the job; ``lost`` when the client has gone, ``violation`` when it misbehaved."""
 
     def __init__(self, expected: bool) -> None:
@@ -343,13 +327,37 @@ class _Input:
             os.close(self._write_end)
             self._write_end = None
 
-    def __enter__(self) -> _Input:
+    def __enter__(self) -> JobInput:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end()
         if self.read_end is not None:
             os.close(self.read_end)
+
+
+async def receive_module(channel: Channel, offer: Offer, modules: ModuleStore) -> Module:
+    """The module of ``offer`` as it comes; kept, for the next time.
+
+    Raises:
+        ProtocolViolation: it does not come whole.
+        InvalidInput: it is another one.
+    """
+    parts: list[bytes] = []
+    left = offer.module_size
+    with anyio.fail_after(MODULE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
+        while left:
+            message = await channel.receive()
+            if not isinstance(message, ModuleChunk):
+                raise ProtocolViolation("the stream ended within a module")
+            parts.append(message.data)
+            left -= len(message.data)
+    data = b"".join(parts)
+    if sha256_hex(data) != offer.module:
+        raise InvalidInput("the module that was sent is not the one that was offered")
+    module = Module.of(data)
+    await anyio.to_thread.run_sync(modules.put, module)
+    return module
 
 
 async def _take_leave(channel: Channel, stream: ByteStream) -> None:
@@ -360,7 +368,7 @@ async def _take_leave(channel: Channel, stream: ByteStream) -> None:
             pass
 
 
-async def _hear(channel: Channel, stdin: _Input, cancellation: Cancellation) -> None:
+async def _hear(channel: Channel, stdin: JobInput, cancellation: Cancellation) -> None:
     """Pass the client's input on, and cancel its job when it goes."""
     try:
         message: Message | None

@@ -108,11 +108,13 @@ async def submit(
     receiver: OutputReceiver,
     *,
     stdin: ReplayableInput | None = None,
+    nonce: str | None = None,
     accepted: Callable[[], None] | None = None,
 ) -> Delivered:
     """Run ``job`` on the peer at the other end of ``connection``, its output going to ``receiver``.
 
-    ``accepted`` is called when the peer has taken the job.  Cancelling the call cancels the job.
+    ``nonce`` is for a client that verifies once more itself; ``accepted`` is called when the peer has taken the job.
+    Cancelling the call cancels the job.
 
     Raises:
         PeerRejected: the peer does not take the job; nothing has run.
@@ -124,7 +126,7 @@ async def submit(
         raise InvalidInput("a job with folders cannot be sent to a peer", hint="use plasm run, or pass input on stdin")
     stream = await connection.open_stream(JOB_PROTOCOL)
     machine = JobStream(Role.CLIENT, max_stdin=2**63, max_output=job.manifest.limits.output)
-    exchange = _Exchange(connection.peer, JobChannel(stream, machine), job, receiver, stdin, accepted)
+    exchange = _Exchange(connection.peer, JobChannel(stream, machine), job, receiver, stdin, nonce, accepted)
     try:
         delivered = await exchange.run()
         await stream.send_eof()
@@ -147,6 +149,7 @@ class _Exchange:
         job: Job,
         receiver: OutputReceiver,
         stdin: ReplayableInput | None,
+        nonce: str | None,
         accepted: Callable[[], None] | None,
     ) -> None:
         self._peer = peer
@@ -155,7 +158,7 @@ class _Exchange:
         self._receiver = receiver
         self._stdin = stdin
         self._accepted = accepted
-        self._nonce = os.urandom(32).hex()
+        self._nonce = nonce or os.urandom(32).hex()
         self._hashes = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
 
     async def run(self) -> Delivered:

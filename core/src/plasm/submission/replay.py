@@ -6,11 +6,10 @@ import hashlib
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import IO, Final
-
-import anyio.to_thread
 
 from plasm.errors import UnreadableInput
 from plasm.model import Sha256
@@ -26,6 +25,7 @@ class ReplayableInput:
     """
 
     def __init__(self, source: bytes | int) -> None:
+        self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._file: IO[bytes]
         self._exhausted = isinstance(source, bytes)
@@ -48,42 +48,54 @@ class ReplayableInput:
         Raises:
             UnreadableInput: it cannot be read.
         """
+        import anyio.to_thread
+
         position = 0
         while True:
-            self._file.seek(position)
-            part = self._file.read(size)
+            part = self._kept(position, size)
+            if not part and not self._exhausted:
+                # A terminal may keep us waiting for ever; a job that has ended does not wait for it.
+                part = await anyio.to_thread.run_sync(self.read, position, size, abandon_on_cancel=True)
             if not part:
-                if self._exhausted:
-                    return
-                part = await self._more(size)
-                if not part:
-                    return
+                return
             position += len(part)
             yield part
 
+    def read(self, position: int, size: int) -> bytes:
+        """At most ``size`` bytes from ``position``, up to which all has been read; empty at the end.  May wait.
+
+        Raises:
+            UnreadableInput: it cannot be read.
+        """
+        part = self._kept(position, size)
+        if part or self._exhausted:
+            return part
+        assert self._descriptor is not None
+        try:
+            part = os.read(self._descriptor, size)
+        except OSError as error:
+            raise UnreadableInput(f"stdin cannot be read: {error.strerror}") from None
+        with self._lock:
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(part)
+            self._exhausted = not part
+        return part
+
     def digest(self, size: int) -> Sha256 | None:
-        """SHA-256 of the first ``size`` bytes; ``None`` where not so many have been sent."""
-        self._file.seek(0)
-        hashed, left = hashlib.sha256(), size
-        while left:
-            part = self._file.read(min(left, 2**20))
+        """SHA-256 of the first ``size`` bytes; ``None`` where not so many have been read."""
+        hashed, position = hashlib.sha256(), 0
+        while position < size:
+            part = self._kept(position, min(size - position, 2**20))
             if not part:
                 return None
             hashed.update(part)
-            left -= len(part)
+            position += len(part)
         return Sha256(hashed.hexdigest())
 
-    async def _more(self, size: int) -> bytes:
-        assert self._descriptor is not None
-        try:
-            # A terminal may keep us waiting for ever; a job that has ended does not wait for it.
-            part = await anyio.to_thread.run_sync(os.read, self._descriptor, size, abandon_on_cancel=True)
-        except OSError as error:
-            raise UnreadableInput(f"stdin cannot be read: {error.strerror}") from None
-        self._file.seek(0, os.SEEK_END)
-        self._file.write(part)
-        self._exhausted = not part
-        return part
+    def _kept(self, position: int, size: int) -> bytes:
+        with self._lock:
+            self._file.seek(position)
+            return self._file.read(size)
 
     def __enter__(self) -> ReplayableInput:
         return self

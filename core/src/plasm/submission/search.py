@@ -15,9 +15,13 @@ from plasm.model import PeerId
 
 @asynccontextmanager
 async def search(
-    named: Sequence[PeerRecord], discoveries: Sequence[Discovery], keys: Sequence[str | None], seconds: float
+    named: Sequence[PeerRecord],
+    discoveries: Sequence[Discovery],
+    keys: Sequence[str | None],
+    seconds: float,
+    last: Sequence[PeerRecord] = (),
 ) -> AsyncIterator[AsyncIterator[PeerRecord]]:
-    """Candidates, as they are found; discoveries are given up after ``seconds``.
+    """Candidates, as they are found; discoveries are given up after ``seconds``, and then come the ``last``.
 
     A context, so that nothing goes on searching when the caller has found what it wanted.
     """
@@ -28,7 +32,7 @@ async def search(
                 for key in keys:
                     tasks.start_soon(_find, discovery, key, into.clone(), seconds)
         async with out:
-            yield _once(named, out)
+            yield _once(named, out, last)
         tasks.cancel_scope.cancel()
 
 
@@ -41,7 +45,9 @@ async def _find(
                 await into.send(record)
 
 
-async def _once(named: Sequence[PeerRecord], found: AsyncIterator[PeerRecord]) -> AsyncIterator[PeerRecord]:
+async def _once(
+    named: Sequence[PeerRecord], found: AsyncIterator[PeerRecord], last: Sequence[PeerRecord]
+) -> AsyncIterator[PeerRecord]:
     seen: set[PeerId] = set()
     for record in named:
         seen.add(record.peer)
@@ -49,4 +55,7 @@ async def _once(named: Sequence[PeerRecord], found: AsyncIterator[PeerRecord]) -
     async for record in found:
         if record.peer not in seen:
             seen.add(record.peer)
+            yield record
+    for record in last:
+        if record.peer not in seen:
             yield record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -35,14 +36,24 @@ class Candidate:
 
 
 class Submitter:
-    """Hands jobs to peers that are ``named`` or that ``discoveries`` find, over ``transport``."""
+    """Hands jobs to peers that are ``named`` or that ``discoveries`` find, over ``transport``; where none takes a job,
+    to the node itself, by the connection ``own``."""
 
     def __init__(
-        self, transport: Transport, discoveries: Sequence[Discovery], named: Sequence[PeerRecord] = ()
+        self,
+        transport: Transport,
+        discoveries: Sequence[Discovery],
+        named: Sequence[PeerRecord] = (),
+        own: Connection | None = None,
     ) -> None:
         self._transport = transport
         self._discoveries = discoveries
         self._named = tuple(named)
+        self._own = own
+
+    def also(self, named: Sequence[PeerRecord]) -> Submitter:
+        """The same, that asks these peers and no others, where there are any."""
+        return Submitter(self._transport, (), named, self._own) if named else self
 
     async def run(
         self,
@@ -53,6 +64,7 @@ class Submitter:
         stdin: ReplayableInput | None = None,
         attempts: int = 1,
         seconds: float = SEARCH_SECONDS,
+        nonce: str | None = None,
         chosen: Callable[[CapabilityRecord], None] | None = None,
     ) -> Delivered:
         """Run ``job`` on the first peer that takes it; after a failure on another one, ``attempts`` in all.
@@ -67,7 +79,9 @@ class Submitter:
         size = len(job.module.data)
         refusals: list[str] = []
         failure: PlasmError | None = None
-        async with search(self._named, self._discoveries, _keys(requirements), seconds) as candidates:
+        held = attempts > 1
+        last = [PeerRecord(self._own.peer)] if self._own is not None and not self._named else []
+        async with search(self._named, self._discoveries, _keys(requirements), seconds, last) as candidates:
             async for found in candidates:
                 try:
                     candidate = await self._ask(found, size)
@@ -75,7 +89,15 @@ class Submitter:
                     if unmet is not None:
                         refusals.append(f"{found.peer}: {unmet}")
                         continue
-                    return await self._attempt(candidate, job, receiver, stdin, held=attempts > 1, chosen=chosen)
+                    take = partial(submit, candidate.connection, job, stdin=stdin, nonce=nonce)
+                    if chosen is not None:
+                        take = partial(take, accepted=partial(chosen, candidate.record))
+                    if not held:
+                        return await take(receiver)
+                    with HeldOutput() as output:
+                        delivered = await take(output)
+                        await output.release(receiver)
+                    return delivered
                 except PeerRejected as error:
                     refusals.append(str(error))
                 except InvalidInput:
@@ -106,31 +128,13 @@ class Submitter:
                 tasks.start_soon(ask, found)
 
     async def _ask(self, found: PeerRecord, payload: int) -> Candidate:
-        connection = await self._transport.dial(found, payload=payload)
+        if self._own is not None and found.peer == self._own.peer:
+            connection = self._own
+        else:
+            connection = await self._transport.dial(found, payload=payload)
         asked = time.monotonic()
         record = await identify(connection, time.time())
         return Candidate(connection, record, time.monotonic() - asked)
-
-    async def _attempt(
-        self,
-        candidate: Candidate,
-        job: Job,
-        receiver: OutputReceiver,
-        stdin: ReplayableInput | None,
-        *,
-        held: bool,
-        chosen: Callable[[CapabilityRecord], None] | None,
-    ) -> Delivered:
-        def accepted() -> None:
-            if chosen is not None:
-                chosen(candidate.record)
-
-        if not held:
-            return await submit(candidate.connection, job, receiver, stdin=stdin, accepted=accepted)
-        with HeldOutput() as output:
-            delivered = await submit(candidate.connection, job, output, stdin=stdin, accepted=accepted)
-            await output.release(receiver)
-        return delivered
 
 
 class HeldOutput:

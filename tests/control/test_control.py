@@ -1,0 +1,209 @@
+"""The control socket: the owner sees and steers the node, has jobs run by it, and nobody else gets a word."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess, nodes
+
+from jobs import EXIT, FLOOD
+from plasm.client.control import ControlClient
+from plasm.control import LineReader, line, short_path
+from plasm.errors import NodeNotRunning, ProtocolViolation
+from world import Plasm, Wasm, plasm_environment
+
+
+@pytest.fixture
+def node(plasm_home: Path) -> Iterator[NodeProcess]:
+    """A node of this user's, with this user's home."""
+    node = NodeProcess(plasm_home, "--listen", TCP, "--discovery", "none", "--workers", "1")
+    yield node
+    if node.process.poll() is None:
+        assert node.stop() == 0
+
+
+def socket_of(home: Path) -> Path:
+    return home / "run" / "control.sock"
+
+
+def asked(plasm: Plasm, *arguments: object) -> Any:
+    done = plasm(*arguments, "--json")
+    assert done.returncode == 0, done
+    return json.loads(done.stdout)
+
+
+def test_the_owner_sees_the_node_its_jobs_and_its_receipts(
+    plasm: Plasm, hello: Path, node: NodeProcess, tmp_path: Path
+) -> None:
+    assert plasm("submit", hello, "abc", "--quiet").stdout == b"cba\n"
+    status = asked(plasm, "status")
+    assert status["node"] == node.peer
+    assert status["addresses"] == node.addresses
+    assert (status["running"], status["waiting"], status["draining"]) == (0, 0, False)
+    assert status["jobs"] == {"exited": 1}
+    (job,) = asked(plasm, "jobs")
+    assert (job["state"], job["outcome"], job["peer"]) == ("finished", "exited", node.peer)
+    (receipt,) = asked(plasm, "receipts", "list")
+    assert receipt["job"] == job["job"]
+    assert plasm("receipts", "export", job["job"], tmp_path / "r.json").returncode == 0
+    assert plasm("verify", tmp_path / "r.json", "--module", hello, "--signer", node.peer).returncode == 0
+    assert node.peer.encode() in plasm("receipts", "show", job["job"]).stdout
+    assert asked(plasm, "receipts", "verify") == {"verified": 1, "broken": {}}
+    for command in (("status",), ("jobs",), ("receipts", "list"), ("receipts", "verify")):
+        done = plasm(*command)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+
+def test_a_job_goes_through_the_node_to_a_peer(plasm: Plasm, hello: Path, node: NodeProcess, tmp_path: Path) -> None:
+    data = b"0123456789abcde\n" * (2**17)
+    with nodes(tmp_path, 1) as [peer]:
+        done = plasm("submit", hello, "--peer", peer.address, "--receipt", tmp_path / "r.json", input=data)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == b"edcba9876543210\n" * (2**17)
+        assert f"the job runs on {peer.peer}".encode() in done.stderr
+        assert plasm("verify", tmp_path / "r.json", "--signer", peer.peer, "--module", hello).returncode == 0
+        assert plasm("submit", hello, "abc", "--peer", peer.address, "--attempts", "2", "-q").stdout == b"cba\n"
+        assert asked(plasm, "submit", hello, "abc", "--peer", peer.address)["stdout"] == {"text": "cba\n"}
+    assert asked(plasm, "jobs") == []
+
+
+def test_input_that_nobody_reads_and_exit_codes(plasm: Plasm, wasm: Wasm, node: NodeProcess) -> None:
+    assert plasm("submit", wasm(EXIT % 42), "-q", input=bytes(3 * 2**20)).returncode == 42
+
+
+def test_nothing_slow_is_loaded_to_submit_through_a_node(hello: Path, node: NodeProcess) -> None:
+    code = (
+        "import sys; from plasm.cli.app import main; "
+        f"status = main(['submit', {str(hello)!r}, 'abc', '-q']); "
+        "print(status, sorted({'trio', 'anyio', 'libp2p', 'structlog', 'cattrs'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=plasm_environment(), capture_output=True, check=False)
+    assert done.stdout == b"cba\n0 []\n", done
+
+
+def test_ctrl_c_gives_the_job_up(plasm: Plasm, wasm: Wasm, node: NodeProcess) -> None:
+    import signal
+
+    job = subprocess.Popen(
+        [sys.executable, "-m", "plasm", "submit", str(wasm(FLOOD)), "--output-limit", "1GiB", "--timeout", "10m"],
+        env=plasm_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert job.stdout is not None
+    assert job.stdout.read(10)
+    job.send_signal(signal.SIGINT)
+    job.communicate(timeout=PATIENCE_SECONDS)
+    assert job.returncode == 130
+    node.until("gone")
+
+
+def test_draining_by_command_ends_the_node(plasm: Plasm, node: NodeProcess) -> None:
+    assert asked(plasm, "drain") == {"running": 0}
+    assert node.close() == 0
+    assert plasm("status").returncode == 125
+    assert not socket_of(Path(os.environ["PLASM_HOME"])).exists()
+
+
+def test_without_a_node_the_error_says_how_to_start_one(plasm: Plasm) -> None:
+    for command in (("status",), ("jobs",), ("receipts", "list"), ("drain",)):
+        done = plasm(*command)
+        assert done.returncode == 125
+        assert b"error[node-not-running]" in done.stderr
+        assert b"plasm start" in done.stderr
+
+
+def test_the_socket_is_its_owners_alone(node: NodeProcess, plasm_home: Path) -> None:
+    path = socket_of(plasm_home)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user to try it")
+def test_another_user_is_turned_away_even_where_the_folder_lets_it_in(node: NodeProcess, plasm_home: Path) -> None:
+    path = socket_of(plasm_home)
+    path.chmod(0o666)
+    path.parent.chmod(0o711)
+    code = f"""
+import os, socket
+os.chdir({str(path.parent)!r})
+os.setuid(65534)
+connection = socket.socket(socket.AF_UNIX)
+connection.connect("control.sock")
+connection.sendall(b'{{"request":{{"do":"status"}}}}\\n')
+print(connection.recv(10000).decode())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "serves its own user only" in done.stdout, done
+
+
+NO_REQUESTS = [
+    (b"nonsense\n", "protocol-violation"),
+    (b"[]\n", "protocol-violation"),
+    (b"{}\n", "protocol-violation"),
+    (b'{"a":1,"b":2}\n', "protocol-violation"),
+    (b'{"request":3}\n', "protocol-violation"),
+    (b"x" * (2**20 + 1), "protocol-violation"),
+    (line("request", {}), "invalid-input"),
+    (line("request", {"do": "dance"}), "invalid-input"),
+    (line("request", {"do": "jobs", "limit": 0}), "invalid-input"),
+    (line("request", {"do": "jobs", "limit": "many"}), "invalid-input"),
+    (line("request", {"do": "receipt", "job": "none"}), "invalid-input"),
+    (line("request", {"do": "receipt"}), "invalid-input"),
+    (line("request", {"do": "run"}), "invalid-input"),
+    (line("request", {"do": "submit", "manifest": {}, "module": 3, "nonce": ""}), "invalid-input"),
+    (line("request", {"do": "peers", "seconds": -1}), "invalid-input"),
+]
+
+
+def test_what_is_no_request_is_told(node: NodeProcess, plasm_home: Path) -> None:
+    for said, code in NO_REQUESTS:
+        with socket.socket(socket.AF_UNIX) as connection:
+            name, folder = short_path(socket_of(plasm_home))
+            connection.connect(name)
+            os.close(folder)
+            connection.sendall(said)
+            answer = json.loads(connection.makefile("rb").readline())
+        assert answer["error"]["code"] == code, said[:60]
+    with ControlClient(socket_of(plasm_home)) as client:
+        assert client.ask("status")["node"] == node.peer
+
+
+def test_run_has_the_node_itself_run_it(node: NodeProcess, plasm_home: Path, hello: Path) -> None:
+    from plasm import Invocation, Job, Manifest, read_module
+    from plasm.client.oneshot import CollectingSink
+    from plasm.client.relayed import RelayedJob
+    from plasm.execution.cancellation import Cancellation
+
+    module, sink, told = read_module(hello), CollectingSink(), []
+    job = Job(Manifest(module.digest, Invocation(["abc"])), module)
+    with ControlClient(socket_of(plasm_home)) as client, Cancellation() as cancellation:
+        relayed = RelayedJob(client, job, sink, None, cancellation, told.append).run("run")
+    assert sink.content("stdout") == b"cba\n"
+    assert str(relayed.peer) == node.peer == str(told[0])
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(NodeNotRunning):
+        ControlClient(tmp_path / "none")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_lines_or_a_violation(data: bytes) -> None:
+    try:
+        for kind, _ in LineReader().feed(data):
+            assert isinstance(kind, str)
+    except ProtocolViolation:
+        pass
