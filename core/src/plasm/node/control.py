@@ -107,11 +107,11 @@ class ControlSocket:
                 pass  # the owner has gone
 
     async def _answer_one(self, connection: ControlConnection, stream: anyio.abc.SocketStream) -> None:
-        if _user_of(stream) not in (os.geteuid(), 0):
-            raise InvalidInput("this node serves its own user only")
         request = await connection.receive()
         if request is None:
             return
+        if _user_of(stream) not in (os.geteuid(), 0):
+            raise InvalidInput("this node serves its own user only")
         kind, fields = request
         if kind != "request" or not isinstance(fields, dict):
             raise ProtocolViolation("the first line must be a request")
