@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from plasm.config import NodeConfig, check_file, read
 from plasm.config.reading import leaves
 from plasm.config.reference import default_file, page, schema
 from plasm.node.configuration import policy_of
+from plasm.node.log import Event, Log
 from plasm.node.policy import Policy
 from world import ROOT, Plasm
 
@@ -134,6 +136,13 @@ def test_plugins_are_chosen_and_turned_off_by_a_file(plasm: Plasm, hello: Path, 
     write(user_file, 'runtime = "nothing"\n')
     assert b"there is no runtime plugin 'nothing'" in plasm("run", hello, "ab").stderr
     assert plasm("--runtime", "wasmtime", "run", hello, "ab").stdout == b"ba\n"
+
+
+def test_text_that_goes_to_a_file_has_no_colours() -> None:
+    stream = io.StringIO()
+    Log(stream, readable=True).event(Event.STOPPED, peer="x")
+    assert "stopped" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
 
 
 def test_the_policy_by_default_is_the_same_wherever_it_is_said() -> None:

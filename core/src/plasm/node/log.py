@@ -39,11 +39,12 @@ class Log:
     def __init__(self, stream: TextIO | None = None, *, readable: bool | None = None) -> None:
         stream = stream or sys.stderr
         readable = stream.isatty() if readable is None else readable
+        lines = structlog.dev.ConsoleRenderer(colors=stream.isatty())
         self._logger = structlog.wrap_logger(
             structlog.PrintLogger(stream),
             processors=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(ensure_ascii=True),
+                lines if readable else structlog.processors.JSONRenderer(ensure_ascii=True),
             ],
         )
 
