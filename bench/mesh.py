@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 HELLO = ROOT / "examples" / "hello" / "hello.wasm"
 ECHO, DRAIN = "/bench/echo/1", "/bench/drain/1"
 PAYLOAD = 50 * 2**20
-ADDRESSES = {"TCP": "/ip4/127.0.0.1/tcp/0"}
+ADDRESSES = {"TCP": "/ip4/127.0.0.1/tcp/0", "QUIC": "/ip4/127.0.0.1/udp/0/quic-v1"}
 READS_ALL = """(module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 20)

@@ -6,6 +6,8 @@ client's back-pressure.  A stream that is reset cancels its job.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import math
 import os
 import time
@@ -60,6 +62,7 @@ MODULE_SECONDS: Final = 30.0
 SLOWEST_BYTES_A_SECOND: Final = 64 * 2**10
 PROGRESS_SECONDS: Final = 5.0
 LEAVE_SECONDS: Final = 5.0
+_PIPE_BYTES: Final = 2**20
 
 
 @frozen
@@ -309,6 +312,8 @@ class JobInput:
         if expected:
             self.read_end, self._write_end = os.pipe()
             os.set_blocking(self._write_end, False)
+            with contextlib.suppress(OSError):  # more than this user may have; it works without
+                fcntl.fcntl(self._write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     async def write(self, data: bytes) -> None:
         """Pass ``data`` on; waits while the job does not read.  Dropped once the job has ended."""
