@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
+import anyio
 import pytest
+import trio
 from attrs import evolve
-from transport_quic.peers import QUIC, TCP, echoed, peer
+from transport_quic.peers import ECHO, QUIC, TCP, all_of, echoed, peer
 
+from plasm.contracts.transport import ByteStream, Connection
 from plasm.errors import AddressUnavailable, InvalidInput, PeerUnreachable
 from plasm_transport_quic.transport import BULK_BYTES
 
@@ -110,6 +113,25 @@ async def test_where_one_address_cannot_be_had_none_is_listened_at() -> None:
         record = evolve(other.record, addresses=[free])
         with pytest.raises(PeerUnreachable, match="Connection refused"):
             await server.transport.dial(record)
+
+
+@pytest.mark.parametrize("address", [TCP, QUIC])
+async def test_what_was_sent_before_the_end_arrives(address: str) -> None:
+    content = bytes(range(256)) * 400
+
+    async def say_all_and_leave(connection: Connection, protocol: str, stream: ByteStream) -> None:
+        await stream.send(content)
+        await stream.send_eof()
+        await connection.close()
+
+    async with peer(address, handler=say_all_and_leave) as server, peer() as client:
+        connection = await client.transport.dial(server.record)
+        stream = await connection.open_stream(ECHO)
+        while not connection._muxed.is_closed:
+            await trio.lowlevel.checkpoint()
+        assert await all_of(stream) == content
+        with pytest.raises(anyio.BrokenResourceError):
+            await stream.send(b"x")
 
 
 async def test_errors_of_the_block_stay_what_they_are() -> None:

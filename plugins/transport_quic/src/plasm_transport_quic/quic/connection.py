@@ -11,6 +11,7 @@ import trio
 from aioquic.quic import events
 from aioquic.quic.packet import QuicErrorCode
 from libp2p.peer.id import ID
+from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 
 from plasm_transport_quic.addresses import Carrier, Endpoint, of_socket
 from plasm_transport_quic.memory import Allowance
@@ -127,11 +128,11 @@ class QuicConnection(MuxedConnection):
         try:
             while self.takes_streams and not self.engine.may_open:
                 await self._progress.park()
+            if not self.takes_streams:
+                raise MuxedConnUnavailable("the connection is gone")
         except BaseException:
             self._may_open.release()
             raise
-        if not self.takes_streams:
-            await self._wait_to_open()
         stream_id = self.engine.get_next_available_stream_id()
         self.engine.send_stream_data(stream_id, b"")  # for the engine to know it; nothing is sent yet
         stream = QuicStream(self, stream_id, ours=True)
@@ -198,6 +199,8 @@ class QuicConnection(MuxedConnection):
                 sender = self._address if self.is_initiator else datagram.sender
                 self.engine.receive_datagram(datagram.data, sender, now)
                 self._arrived_at = datagram.arrived_at
+            # At once: what the engine knows of a stream, those who use it must not learn by its errors.
+            self._handle_events()
         except Exception as error:
             _log.debug("%s sent what cannot be understood: %r", self.endpoint, error)
             self._running.cancel()
@@ -213,7 +216,6 @@ class QuicConnection(MuxedConnection):
 
     async def _converse(self) -> None:
         while not self.engine.is_over:
-            self._handle_events()
             await self._transmit()
             self._progress.unpark_all()
             at = self.engine.get_timer()
@@ -250,7 +252,7 @@ class QuicConnection(MuxedConnection):
     # ---- What comes of it ----
 
     def _handle_events(self) -> None:
-        while self._problem is None and not self.engine.is_over and (event := self.engine.next_event()) is not None:
+        while self._problem is None and (event := self.engine.next_event()) is not None:
             match event:
                 case events.StreamDataReceived():
                     self._data(event)
