@@ -19,7 +19,7 @@ from plasm.model import PeerId
 from plasm.model.documents import manifest_from_json
 from plasm.node.control import ControlConnection, Fields
 from plasm.node.control_job import ControlJob, read_offer, read_peers, said
-from plasm.node.service import JobInput, receive_module
+from plasm.node.job_io import JobInput, receive_module
 from plasm.submission.replay import ReplayableInput
 from plasm.submission.submitter import Submitter
 

@@ -6,24 +6,19 @@ client's back-pressure.  A stream that is reset cancels its job.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 from attrs import frozen
 
-from plasm.artifacts.modules import Module
 from plasm.artifacts.store import ModuleStore
 from plasm.concurrency import beside
 from plasm.contracts import ByteStream, Connection, Signer
-from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidInput, PlasmError, ProtocolViolation
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.claims import claims
@@ -32,13 +27,10 @@ from plasm.execution.executor import Executor
 from plasm.execution.job import Job, Report
 from plasm.mesh.job_stream import JobStream, Role
 from plasm.mesh.messages import (
-    MAX_CHUNK_BYTES,
     Accept,
     Failure,
     Message,
-    ModuleChunk,
     Offer,
-    OutputChunk,
     Phase,
     Progress,
     Reject,
@@ -47,9 +39,10 @@ from plasm.mesh.messages import (
     StdinChunk,
     StdinEnd,
 )
-from plasm.model import Feature, LimitKind, Manifest, PeerId, sha256_hex
+from plasm.model import Feature, LimitKind, Manifest, PeerId
 from plasm.model.documents import manifest_from_json
 from plasm.model.manifest import canonical
+from plasm.node.job_io import Channel, JobInput, SendingSink, receive_module
 from plasm.node.log import Event, Log
 from plasm.node.policy import Admission, Policy, refusal
 from plasm.node.store import FAILED, FINISHED, GONE, Store
@@ -58,11 +51,8 @@ from plasm.receipts import issue
 from plasm.streams import JobChannel
 
 OFFER_SECONDS: Final = 10.0
-MODULE_SECONDS: Final = 30.0
-SLOWEST_BYTES_A_SECOND: Final = 64 * 2**10
 PROGRESS_SECONDS: Final = 5.0
 LEAVE_SECONDS: Final = 5.0
-_PIPE_BYTES: Final = 2**20
 
 
 @frozen
@@ -79,14 +69,6 @@ class _Ended:
 
     report: Report
     receipt: bytes
-
-
-class Channel(Protocol):
-    """What a job's messages come and go by: a peer's stream, or the control socket."""
-
-    async def send(self, message: Message) -> None: ...
-
-    async def receive(self) -> Message | None: ...
 
 
 class JobService:
@@ -234,7 +216,7 @@ class JobService:
         """What came of the job; ``None`` where the client went away."""
         self._extensions.job_event(job_id, "started")
         with Cancellation() as cancellation, JobInput(offer.stdin) as stdin:
-            sink = _SendingSink(channel)
+            sink = SendingSink(channel)
             phase = Phase.QUEUED
 
             def started() -> None:
@@ -282,87 +264,6 @@ def _manifest(offer: Offer) -> Manifest:
     if manifest.invocation.mounts:
         raise InvalidInput("a job that is sent to a peer cannot have folders", hint="pass its input on stdin")
     return manifest
-
-
-class _SendingSink:
-    """Sends a job's output to the client, from the thread that the job runs in; ``lost`` when the client is gone."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self.lost = False
-
-    def write(self, stream: Stream, data: bytes) -> bool:
-        try:
-            for start in range(0, len(data), MAX_CHUNK_BYTES):
-                chunk = OutputChunk(stream, data[start : start + MAX_CHUNK_BYTES])
-                anyio.from_thread.run(self._channel.send, chunk)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            self.lost = True
-        return not self.lost
-
-
-class JobInput:
-    """A pipe from the stream to the job; ``lost`` when the client has gone, ``violation`` when it misbehaved."""
-
-    def __init__(self, expected: bool) -> None:
-        self.read_end: int | None = None
-        self._write_end: int | None = None
-        self.lost = False
-        self.violation: ProtocolViolation | None = None
-        if expected:
-            self.read_end, self._write_end = os.pipe()
-            os.set_blocking(self._write_end, False)
-            with contextlib.suppress(OSError):  # more than this user may have; it works without
-                fcntl.fcntl(self._write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-    async def write(self, data: bytes) -> None:
-        """Pass ``data`` on; waits while the job does not read.  Dropped once the job has ended."""
-        view = memoryview(data)
-        while view and self._write_end is not None:
-            try:
-                view = view[os.write(self._write_end, view) :]
-            except BlockingIOError:
-                await anyio.wait_writable(self._write_end)
-            except BrokenPipeError:
-                self.end()
-
-    def end(self) -> None:
-        """There is no more."""
-        if self._write_end is not None:
-            os.close(self._write_end)
-            self._write_end = None
-
-    def __enter__(self) -> JobInput:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()
-        if self.read_end is not None:
-            os.close(self.read_end)
-
-
-async def receive_module(channel: Channel, offer: Offer, modules: ModuleStore) -> Module:
-    """The module of ``offer`` as it comes; kept, for the next time.
-
-    Raises:
-        ProtocolViolation: it does not come whole.
-        InvalidInput: it is another one.
-    """
-    parts: list[bytes] = []
-    left = offer.module_size
-    with anyio.fail_after(MODULE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
-        while left:
-            message = await channel.receive()
-            if not isinstance(message, ModuleChunk):
-                raise ProtocolViolation("the stream ended within a module")
-            parts.append(message.data)
-            left -= len(message.data)
-    data = b"".join(parts)
-    if sha256_hex(data) != offer.module:
-        raise InvalidInput("the module that was sent is not the one that was offered")
-    module = Module.of(data)
-    await anyio.to_thread.run_sync(modules.put, module)
-    return module
 
 
 async def _take_leave(channel: Channel, stream: ByteStream) -> None:
