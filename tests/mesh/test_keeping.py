@@ -14,7 +14,7 @@ from plasm.artifacts.modules import Module
 from plasm.artifacts.store import ModuleStore
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome
-from plasm.node.store import FAILED, GONE, Store
+from plasm.node.store import FAILED, GONE, Pruned, Store
 
 KILLS = 200
 WRITER = """
@@ -96,9 +96,9 @@ def test_what_is_old_or_too_much_is_forgotten_and_running_jobs_are_not(tmp_path:
         store.accepted(str(number), "peer", MODULE.digest)
         store.finished(str(number), "peer", now - (10 - number) * 1_000_000, Outcome.exited(0), bytes(100))
     store.accepted("running", "peer", MODULE.digest)
-    assert store.prune(keep_age_s=3600, keep_bytes=450) == 6
+    assert store.prune(keep_age_s=3600, keep_bytes=450) == Pruned(jobs=0, receipts=6)
     assert [row.job for row in store.receipts(10)] == ["9", "8", "7", "6"]
-    assert store.prune(keep_age_s=0, keep_bytes=10**9) == 4
+    assert store.prune(keep_age_s=0, keep_bytes=10**9) == Pruned(jobs=10, receipts=4)
     assert [row.job for row in store.jobs(100)] == ["running"]
     store.close()
 

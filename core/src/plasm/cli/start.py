@@ -16,6 +16,7 @@ from plasm.errors import ExitStatus
 from plasm.node.configuration import policy_of
 from plasm.node.log import Log
 from plasm.node.node import Node, Settings
+from plasm.node.retention import Retention
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -97,6 +98,7 @@ def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
         workers=said.node.workers or os.cpu_count() or 1,
         waiting=said.node.queue,
         policy=policy_of(said),
+        retention=Retention(age=said.store.keep_age, size=said.store.keep_size),
     )
 
 

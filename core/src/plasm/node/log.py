@@ -31,6 +31,8 @@ class Event(StrEnum):
     DRAINING = "draining"
     STOPPED = "stopped"
     DISCOVERY_FAILED = "discovery-failed"
+    PRUNED = "pruned"
+    PRUNING_FAILED = "pruning-failed"
 
 
 class Log:

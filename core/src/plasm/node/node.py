@@ -34,6 +34,7 @@ from plasm.node.log import Event, Log
 from plasm.node.loopback import LoopbackConnection
 from plasm.node.policy import Policy
 from plasm.node.relay import Relay
+from plasm.node.retention import Retention, keep_pruned
 from plasm.node.service import Engine, JobService
 from plasm.node.store import Store
 from plasm.node_lock import NodeLock
@@ -60,6 +61,7 @@ class Settings:
     workers: int = field(factory=_cores)
     waiting: int = 64
     policy: Policy = field(factory=Policy)
+    retention: Retention = field(factory=Retention)
 
 
 class Node:
@@ -119,7 +121,11 @@ class Node:
                 relay = Relay(submitter, modules)
                 answers = Answers(self.peer, self._addresses, engines, service, store, submitter, relay, self.drain)
                 control = ControlSocket(self._config.runtime_dir / SOCKET_NAME, answers.table())
-                await beside(partial(self._work, ready), partial(control.serve, await control.listen()))
+                await beside(
+                    partial(self._work, ready),
+                    partial(control.serve, await control.listen()),
+                    partial(keep_pruned, store, settings.retention, self._log),
+                )
         self._log.event(Event.STOPPED, peer=self.peer)
 
     async def _work(self, ready: Callable[[Sequence[str]], None] | None) -> None:

@@ -70,6 +70,14 @@ class ReceiptRow:
     finished_us: int
 
 
+@frozen
+class Pruned:
+    """How many jobs and receipts were forgotten."""
+
+    jobs: int
+    receipts: int
+
+
 class Store:
     """The store in the file ``path``; may be used from several threads of one process.
 
@@ -147,25 +155,31 @@ class Store:
         counted = self._read("SELECT coalesce(outcome, state), count(*) FROM jobs WHERE state != ? GROUP BY 1", RUNNING)
         return dict(counted)
 
-    def prune(self, keep_age_s: int, keep_bytes: int) -> int:
+    def prune(self, keep_age_s: int, keep_bytes: int) -> Pruned:
         """Forget jobs and receipts older than ``keep_age_s``, and of the rest the oldest until no more than
-        ``keep_bytes`` of receipts are left; returns how many receipts went.
+        ``keep_bytes`` of receipts are left; returns how many went.
 
         Raises:
             UnwritableOutput: it cannot be written.
         """
         oldest = time.time_ns() // 1000 - keep_age_s * 1_000_000
         with self._writing("NORMAL") as database:
-            before = database.execute("SELECT count(*) FROM receipts").fetchone()[0]
-            database.execute("DELETE FROM receipts WHERE finished_us < ?", (oldest,))
-            database.execute(
+            old = database.execute("DELETE FROM receipts WHERE finished_us < ?", (oldest,))
+            many = database.execute(
                 "DELETE FROM receipts WHERE job IN (SELECT job FROM (SELECT job, sum(length(receipt)) "
                 "OVER (ORDER BY finished_us DESC, job) AS kept FROM receipts) WHERE kept > ?)",
                 (keep_bytes,),
             )
-            database.execute("DELETE FROM jobs WHERE started_us < ? AND state != ?", (oldest, RUNNING))
-            left: int = database.execute("SELECT count(*) FROM receipts").fetchone()[0]
-        return int(before) - left
+            jobs = database.execute("DELETE FROM jobs WHERE started_us < ? AND state != ?", (oldest, RUNNING))
+            return Pruned(jobs=jobs.rowcount, receipts=old.rowcount + many.rowcount)
+
+    def answers(self) -> bool:
+        """Whether the file can be read, and no writer holds it up for ever."""
+        try:
+            self._read("SELECT job FROM jobs LIMIT 1")
+        except sqlite3.Error:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the file."""

@@ -1,0 +1,42 @@
+"""Forgetting: what a node keeps of jobs that have ended does not grow for ever."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from attrs import frozen
+
+from plasm.errors import PlasmError
+from plasm.node.log import Event, Log
+from plasm.node.store import Store
+
+EVERY_SECONDS: Final = 3600.0
+
+
+@frozen
+class Retention:
+    """How old, in milliseconds, and how large together what is kept may be."""
+
+    age: int = 90 * 24 * 3_600_000
+    size: int = 2**30
+
+
+async def keep_pruned(store: Store, retention: Retention, log: Log) -> None:
+    """Forget what is too old or too much, now and every hour."""
+    while True:
+        await prune(store, retention, log)
+        await anyio.sleep(EVERY_SECONDS)
+
+
+async def prune(store: Store, retention: Retention, log: Log) -> None:
+    """Forget what is too old or too much.  A store that cannot be written now is told, and tried again the next time:
+    it is no reason to end jobs."""
+    try:
+        gone = await anyio.to_thread.run_sync(store.prune, retention.age // 1000, retention.size)
+    except PlasmError as error:
+        log.event(Event.PRUNING_FAILED, code=error.code, detail=error)
+        return
+    if gone.jobs or gone.receipts:
+        log.event(Event.PRUNED, jobs=gone.jobs, receipts=gone.receipts)
