@@ -16,6 +16,7 @@ from plasm.errors import ExitStatus
 from plasm.node.configuration import policy_of
 from plasm.node.log import Log
 from plasm.node.node import Node, Settings
+from plasm.node.notify import ServiceManager
 from plasm.node.retention import Retention
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -74,7 +75,8 @@ def start(
     discoveries = network.choose_discoveries(config, discovery, otherwise=True)
     # Workers start at any time, and must not meet a file that has changed meanwhile.
     os.environ.update(reading.variables())
-    node = Node(config, _settings(said, discoveries), Log(readable=_READABLE[said.log.format]))
+    log = Log(readable=_READABLE[said.log.format])
+    node = Node(config, _settings(said, discoveries), log, ServiceManager(os.environ))
 
     def ready(addresses: Sequence[str]) -> None:
         say(f"this machine is the node {node.peer}")

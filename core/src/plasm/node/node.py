@@ -32,6 +32,7 @@ from plasm.node.answers import Answers
 from plasm.node.control import ControlSocket
 from plasm.node.log import Event, Log
 from plasm.node.loopback import LoopbackConnection
+from plasm.node.notify import ServiceManager, keep_watched
 from plasm.node.policy import Policy
 from plasm.node.relay import Relay
 from plasm.node.retention import Retention, keep_pruned
@@ -67,10 +68,11 @@ class Settings:
 class Node:
     """This machine as a node.  Used once: :meth:`run` it, and :meth:`drain` it from another task."""
 
-    def __init__(self, config: Config, settings: Settings, log: Log) -> None:
+    def __init__(self, config: Config, settings: Settings, log: Log, manager: ServiceManager | None = None) -> None:
         self._config = config
         self._settings = settings
         self._log = log
+        self._manager = manager or ServiceManager({})
         self._host = PluginHost(config)
         self._signer, _ = self._host.signer_made_if_missing(settings.signer)
         self.peer = PeerId(self._signer.public_key)
@@ -125,14 +127,18 @@ class Node:
                     partial(self._work, ready),
                     partial(control.serve, await control.listen()),
                     partial(keep_pruned, store, settings.retention, self._log),
+                    partial(keep_watched, self._manager, store),
                 )
         self._log.event(Event.STOPPED, peer=self.peer)
 
     async def _work(self, ready: Callable[[Sequence[str]], None] | None) -> None:
         if ready is not None:
             ready(self._addresses)
+        self._manager.ready(f"{self.peer} at {', '.join(self._addresses)}")
         await self._stopping.wait()
-        self._log.event(Event.DRAINING, running=self._service.running)
+        running = self._service.running
+        self._manager.stopping(f"finishing {running} jobs")
+        self._log.event(Event.DRAINING, running=running)
         await self._service.drain()
 
     def record(self) -> CapabilityRecord:
