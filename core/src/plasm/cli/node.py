@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -12,15 +14,25 @@ from plasm.cli.console import printable
 from plasm.client.control import ControlClient
 from plasm.config import Config
 from plasm.control import SOCKET_NAME
+from plasm.errors import NodeNotRunning
+
+SYSTEM_SOCKET: Final = Path("/run/plasm") / SOCKET_NAME
 
 
 def node() -> ControlClient:
-    """A connection to the node of this user, or else to the system's.
+    """A connection to the node of this user, or else to the system's, which lets root and its own user in.  Who set
+    ``PLASM_HOME`` means the node that has its folders there, and no other.
 
     Raises:
         NodeNotRunning: there is none.
     """
-    return ControlClient(Config.from_environment(os.environ).runtime_dir / SOCKET_NAME)
+    own = Config.from_environment(os.environ).runtime_dir / SOCKET_NAME
+    try:
+        return ControlClient(own)
+    except NodeNotRunning:
+        if os.environ.get("PLASM_HOME"):
+            raise
+    return ControlClient(SYSTEM_SOCKET)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
