@@ -34,6 +34,8 @@ demo: $(READY) ## Run a job here, and one on a peer; keep their signed receipts 
 	@examples/two-nodes.sh build/two-nodes
 
 test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
+	@$(HAVE_TEST_PACKAGES) || { $(call APT_INSTALL,$(TEST_PACKAGES)); } >/dev/null 2>&1 || \
+	    echo "going on without some tests, which need system packages of $(TEST_PACKAGES)"
 	@if $(BREADTH_SOURCES); then $(MAKE) --no-print-directory breadth; fi
 	@$(INTEROP_PACKAGES) || true
 	@$(TOX) run $(ARGS)
@@ -105,18 +107,26 @@ clean: ## Remove all that was built or installed here
 
 # ---- Setting up ----
 
-# A fresh Debian or Ubuntu has a python3 that cannot make virtual environments.  A few tests lay cables between network
-# namespaces with iproute2 and put routers there with nftables, and are skipped where these are not.
-SYSTEM_PACKAGES := python3-venv iproute2 nftables
+# A fresh Debian or Ubuntu has a python3 that cannot make virtual environments.
+SYSTEM_PACKAGES := python3-venv
 HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 
-system: ## Install the system packages that are needed (Debian, Ubuntu; as root or by a sudo that asks nothing)
-	@if ! command -v apt-get >/dev/null; then root=false; \
+# Some tests are skipped without these: they lay cables between network namespaces with iproute2 and put routers there
+# with nftables, or try the PHP SDK.
+TEST_PACKAGES := iproute2 nftables php-cli phpunit composer
+HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer; do \
+	command -v $$command >/dev/null || exit 1; done)
+
+# As root or by a sudo that asks nothing; fails where neither may.
+APT_INSTALL = if ! command -v apt-get >/dev/null; then root=false; \
 	elif [ "$$(id -u)" = 0 ]; then root=env; \
 	elif sudo -n true 2>/dev/null; then root='sudo -n env'; \
 	else root=false; fi; \
-	{ $$root DEBIAN_FRONTEND=noninteractive apt-get update && \
-	$$root DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(SYSTEM_PACKAGES); } || \
+	apt="$$root DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Timeout=20 -o Acquire::Retries=1"; \
+	$$apt update && $$apt install --yes --no-install-recommends $(1)
+
+system: ## Install the system packages that are needed (Debian, Ubuntu; as root or by a sudo that asks nothing)
+	@{ $(call APT_INSTALL,$(SYSTEM_PACKAGES)); } || \
 	{ echo "Plasm needs these system packages, please install them: $(SYSTEM_PACKAGES)" >&2; exit 1; }
 
 # uv installs in seconds what pip takes a minute for; pip only brings uv.
