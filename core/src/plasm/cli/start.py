@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import anyio
+import anyio.abc
 import typer
 
 from plasm.cli import network
 from plasm.cli.console import say
 from plasm.concurrency import task_group
-from plasm.config import LogFormat, NodeConfig, read
+from plasm.config import LogFormat, NodeConfig
 from plasm.errors import ExitStatus
-from plasm.node.configuration import policy_of
+from plasm.node.configuration import Source, policy_of
 from plasm.node.log import Log
 from plasm.node.node import Node, Settings
 from plasm.node.notify import ServiceManager
@@ -30,7 +31,8 @@ Examples:
 
 \b
 Events go to stderr, one line each, as JSON unless it is a terminal.  SIGTERM or Ctrl-C: jobs that run are finished,
-new ones are turned away; a second one ends at once.  Without an option, the configuration decides: plasm config show.
+new ones are turned away; a second one ends at once.  SIGHUP: what the configuration lets peers do is read again.
+Without an option, the configuration decides: plasm config show.
 """
 
 
@@ -70,11 +72,11 @@ def start(
         "policy.deny": ("--deny", deny or None),
         "policy.jobs_per_peer": ("--jobs-per-peer", jobs_per_peer),
     }
-    reading = read(os.environ, {key: given for key, given in options.items() if given[1] is not None})
-    said = reading.config
+    source = Source(os.environ, {key: given for key, given in options.items() if given[1] is not None})
+    said = source.first.config
     discoveries = network.choose_discoveries(config, discovery, otherwise=True)
     # Workers start at any time, and must not meet a file that has changed meanwhile.
-    os.environ.update(reading.variables())
+    os.environ.update(source.first.variables())
     log = Log(readable=_READABLE[said.log.format])
     node = Node(config, _settings(said, discoveries), log, ServiceManager(os.environ))
 
@@ -83,7 +85,7 @@ def start(
         for address in addresses:
             say(f"peers reach it at {address}")
 
-    anyio.run(_run, node, ready, backend="trio")
+    anyio.run(_run, node, source, ready, backend="trio")
     return ExitStatus.OK
 
 
@@ -104,18 +106,22 @@ def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
     )
 
 
-async def _run(node: Node, ready: Callable[[Sequence[str]], None]) -> None:
-    """Run ``node``; the first signal drains it, the second one ends it."""
+async def _run(node: Node, source: Source, ready: Callable[[Sequence[str]], None]) -> None:
+    """Run ``node``; the first SIGTERM or SIGINT drains it, the second one ends it, SIGHUP has it read ``source``."""
     async with task_group() as tasks:
-        tasks.start_soon(_heed_signals, node, tasks.cancel_scope)
+        tasks.start_soon(_heed_signals, node, source, tasks)
         await node.run(ready)
         tasks.cancel_scope.cancel()
 
 
-async def _heed_signals(node: Node, everything: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            node.drain()
-            break
-        async for _ in signals:
-            everything.cancel()
+async def _heed_signals(node: Node, source: Source, tasks: anyio.abc.TaskGroup) -> None:
+    draining = False
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for each in signals:
+            if each is signal.SIGHUP:
+                tasks.start_soon(node.reload, source.again)
+            elif draining:
+                tasks.cancel_scope.cancel()
+            else:
+                node.drain()
+                draining = True

@@ -126,7 +126,8 @@ class NodeTable:
 
 @frozen
 class PolicyTable:
-    """What peers may have this node do.  A job that asks for more than a limit is refused, before it is sent."""
+    """What peers may have this node do.  A job that asks for more than a limit is refused, before it is sent.  A node
+    that runs reads this table again on SIGHUP; jobs that run are not touched."""
 
     allow: tuple[str, ...] = _texts(
         "Take jobs of these peers only, by their peer ids; without any, everybody's.", [_A_PEER_ID], PeerId.parse

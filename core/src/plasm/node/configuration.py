@@ -1,9 +1,13 @@
-"""A node's settings from its configuration.  Reading it again gives another :class:`Policy`, and nothing else here
-changes while a node runs."""
+"""A node's policy from its configuration, when it starts and whenever it is told to read that again."""
 
 from __future__ import annotations
 
-from plasm.config import NodeConfig
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from plasm.config import NodeConfig, read
 from plasm.model import Limits
 from plasm.node.policy import Policy
 
@@ -20,3 +24,38 @@ def policy_of(config: NodeConfig) -> Policy:
         module_bytes=said.module_bytes,
         stdin_bytes=said.stdin_bytes,
     )
+
+
+@frozen
+class Reread:
+    """What the configuration says now; ``ignored`` are keys that differ from what the node began with, and that it
+    heeds when it starts only."""
+
+    policy: Policy
+    ignored: tuple[str, ...] = ()
+
+
+class Source:
+    """Where a node's configuration comes from: files, ``environ`` and ``flags``, as :func:`plasm.config.read` takes
+    them.  ``first`` is what it began with.
+
+    Raises:
+        InvalidConfig, InvalidInput, UnreadableInput: as :func:`plasm.config.read`.
+    """
+
+    def __init__(self, environ: Mapping[str, str], flags: Mapping[str, tuple[str, Any]]) -> None:
+        # A copy: a node changes its own environment, so that its workers read no file.
+        self._environ = dict(environ)
+        self._flags = flags
+        self.first = read(self._environ, flags)
+
+    def again(self) -> Reread:
+        """Read all of it again.
+
+        Raises:
+            InvalidConfig, UnreadableInput: it has become wrong meanwhile.
+        """
+        now = read(self._environ, self._flags)
+        before = self.first.values()
+        differ = [key for key, value in now.values().items() if value != before[key]]
+        return Reread(policy_of(now.config), tuple(key for key in differ if not key.startswith("policy.")))

@@ -31,6 +31,8 @@ class Event(StrEnum):
     DRAINING = "draining"
     STOPPED = "stopped"
     DISCOVERY_FAILED = "discovery-failed"
+    RELOADED = "reloaded"
+    RELOAD_FAILED = "reload-failed"
     PRUNED = "pruned"
     PRUNING_FAILED = "pruning-failed"
 

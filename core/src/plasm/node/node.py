@@ -29,6 +29,7 @@ from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
 from plasm.model import PeerId
 from plasm.node.answers import Answers
+from plasm.node.configuration import Reread
 from plasm.node.control import ControlSocket
 from plasm.node.log import Event, Log
 from plasm.node.loopback import LoopbackConnection
@@ -73,16 +74,35 @@ class Node:
         self._settings = settings
         self._log = log
         self._manager = manager or ServiceManager({})
+        self._policy = settings.policy
         self._host = PluginHost(config)
         self._signer, _ = self._host.signer_made_if_missing(settings.signer)
         self.peer = PeerId(self._signer.public_key)
         self._stopping = anyio.Event()
+        self._ready = anyio.Event()
+        self._reloading = anyio.Lock()
         self._addresses: tuple[str, ...] = ()
         self._known: WeakSet[Connection] = WeakSet()
 
     def drain(self) -> None:
         """Take no more jobs, and end when those that run have ended."""
         self._stopping.set()
+
+    async def reload(self, read: Callable[[], Reread]) -> None:
+        """Decide by the policy that ``read`` finds from now on; where it finds none, nothing changes.  A node that is
+        starting does it when it is ready."""
+        await self._ready.wait()
+        async with self._reloading:
+            self._manager.reloading()
+            try:
+                found = await anyio.to_thread.run_sync(read)
+            except PlasmError as error:
+                self._log.event(Event.RELOAD_FAILED, code=error.code, detail=error)
+            else:
+                self._policy = found.policy
+                self._service.use(found.policy)
+                self._log.event(Event.RELOADED, ignored=", ".join(found.ignored) or None)
+            self._manager.ready(self._status())
 
     async def run(self, ready: Callable[[Sequence[str]], None] | None = None) -> None:
         """Work until :meth:`drain` is called; ``ready`` is told the addresses once peers can come.
@@ -98,7 +118,7 @@ class Node:
             resources.callback(store.close)
             modules = ModuleStore(self._config.state_dir / "modules")
             service = JobService(
-                settings.policy,
+                self._policy,
                 engines,
                 self._signer,
                 modules,
@@ -131,10 +151,14 @@ class Node:
                 )
         self._log.event(Event.STOPPED, peer=self.peer)
 
+    def _status(self) -> str:
+        return f"{self.peer} at {', '.join(self._addresses)}"
+
     async def _work(self, ready: Callable[[Sequence[str]], None] | None) -> None:
         if ready is not None:
             ready(self._addresses)
-        self._manager.ready(f"{self.peer} at {', '.join(self._addresses)}")
+        self._manager.ready(self._status())
+        self._ready.set()
         await self._stopping.wait()
         running = self._service.running
         self._manager.stopping(f"finishing {running} jobs")
@@ -150,9 +174,9 @@ class Node:
             addresses=self._addresses[:32],
             arch=platform.machine(),
             runtimes=[RuntimeOffer(each.name, each.version, each.enforces, each.provides) for each in descriptions],
-            memory=settings.policy.limits.memory,
-            wall_time_ms=settings.policy.limits.wall_time,
-            module_bytes=settings.policy.module_bytes,
+            memory=self._policy.limits.memory,
+            wall_time_ms=self._policy.limits.wall_time,
+            module_bytes=self._policy.module_bytes,
             workers=settings.workers,
             issued_at=now,
             expires_at=now + LIFETIME_S,

@@ -56,6 +56,10 @@ class Admission:
         self._policy = policy
         self._peers: OrderedDict[str, _Standing] = OrderedDict()
 
+    def use(self, policy: Policy) -> None:
+        """Decide by ``policy`` from now on; what has begun goes on, and what is remembered of peers stays."""
+        self._policy = policy
+
     def begin(self, peer: PeerId, now: float) -> Reject | None:
         """Count a stream of ``peer``'s that begins, to be given back with :meth:`end`; or why it may not begin."""
         policy, name = self._policy, str(peer)

@@ -99,6 +99,11 @@ class JobService:
         self._idle = anyio.Event()
         self.running = 0
 
+    def use(self, policy: Policy) -> None:
+        """Decide by ``policy`` from now on; jobs that have been accepted go on as they were."""
+        self._policy = policy
+        self._admission.use(policy)
+
     async def drain(self) -> None:
         """Reject offers from now on; returns when no job is left."""
         self.draining = True
