@@ -73,6 +73,7 @@ def test_a_job_goes_through_the_node_to_a_peer(plasm: Plasm, hello: Path, node: 
         assert done.stdout == b"edcba9876543210\n" * (2**17)
         assert f"the job runs on {peer.peer}".encode() in done.stderr
         assert plasm("verify", tmp_path / "r.json", "--signer", peer.peer, "--module", hello).returncode == 0
+        assert plasm("submit", hello, "--peer", peer.address, "-q", input=b"again\n").stdout == b"niaga\n"
         assert plasm("submit", hello, "abc", "--peer", peer.address, "--attempts", "2", "-q").stdout == b"cba\n"
         assert asked(plasm, "submit", hello, "abc", "--peer", peer.address)["stdout"] == {"text": "cba\n"}
     assert asked(plasm, "jobs") == []

@@ -128,6 +128,10 @@ LIES: dict[str, tuple[Answer, str]] = {
     "another module": (answering(lambda claims: evolve(claims, module=OTHER)), "module"),
     "another manifest": (answering(lambda claims: evolve(claims, manifest=OTHER)), "manifest"),
     "another nonce": (answering(lambda claims: evolve(claims, nonce="cd" * 32)), "nonce"),
+    "more input than was sent": (
+        answering(lambda claims: evolve(claims, stdin=sha256_hex(b""), stdin_size=3)),
+        "stdin",
+    ),
     "input that was not sent": (answering(lambda claims: evolve(claims, stdin=OTHER, stdin_size=3)), "stdin"),
     "a subject too many": (
         answering(lambda claims: evolve(claims, subjects=(*claims.subjects, Subject("/extra", OTHER)))),

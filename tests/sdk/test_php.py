@@ -70,10 +70,6 @@ def test_the_remote_example_holds(run: Php, examples: Path, home: Path) -> None:
     assert done.stdout.endswith("all of it holds\n")
 
 
-@pytest.mark.xfail(
-    reason="a node tells who has taken a submitted job only with its first output; a client whose module the node has "
-    "waits for that with its input, and the job waits for the input"
-)
 def test_the_remote_example_holds_on_a_peer(run: Php, examples: Path, home: Path) -> None:
     options = "--listen", QUIC, "--discovery", "none", "--workers", "1"
     node, peer = NodeProcess(home / "node", *options), NodeProcess(home / "peer", *options)

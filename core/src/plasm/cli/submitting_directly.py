@@ -34,7 +34,7 @@ def submit_directly(asked: Asked, stdin: ReplayableInput | None) -> Submitted:
         signer=asked.signer,
     )
 
-    def chosen(record: CapabilityRecord) -> None:
+    async def chosen(record: CapabilityRecord) -> None:
         if not asked.quiet:
             say(f"the job runs on {record.peer} ({record.arch}, plasm {record.version})")
 

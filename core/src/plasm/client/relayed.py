@@ -19,12 +19,13 @@ from attrs import frozen
 
 from plasm.client.control import ControlClient
 from plasm.control import to_bytes
-from plasm.errors import InvalidReceipt, NodeNotRunning, OutputUnwanted, PeerLied, ProtocolViolation, VerificationFailed
+from plasm.errors import NodeNotRunning, OutputUnwanted, ProtocolViolation
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.job import Job, OutputSink
-from plasm.model import PeerId, Sha256, sha256_hex
+from plasm.model import PeerId, Sha256
 from plasm.model.manifest import canonical
-from plasm.receipts import Expectation, Receipt, require, verify
+from plasm.receipts import Receipt
+from plasm.submission.acceptance import accept
 from plasm.submission.replay import ReplayableInput
 
 _CHUNK_BYTES: Final = 512 * 2**10
@@ -85,13 +86,12 @@ class RelayedJob:
                 **fields,
             },
         )
-        module_wanted, sending = False, False
+        sending = False
         while True:
             kind, value = self._next()
             if kind == "send":
                 for start in range(0, len(module.data), _CHUNK_BYTES):
                     self._client.send_bytes("module", module.data[start : start + _CHUNK_BYTES])
-                module_wanted = True
             elif kind == "accepted":
                 self._peer = PeerId.parse(value["node"])
                 self._accepted(self._peer)
@@ -101,7 +101,7 @@ class RelayedJob:
                 return self._verified(json.dumps(value["receipt"], sort_keys=True, separators=(",", ":")).encode())
             elif kind != "progress":
                 raise ProtocolViolation(f"the node says {kind!r} in the middle of a job")
-            if self._stdin is not None and not sending and (module_wanted or kind == "accepted"):
+            if self._stdin is not None and not sending and kind == "accepted":
                 sending = True
                 threading.Thread(target=self._send_stdin, daemon=True).start()
 
@@ -134,21 +134,12 @@ class RelayedJob:
     def _verified(self, receipt: bytes) -> Relayed:
         if self._peer is None:
             raise ProtocolViolation("a result of nobody")
-        try:
-            claims = verify(receipt)
-            sent = self._stdin.digest(claims.stdin_size) if self._stdin is not None else None
-            require(
-                claims,
-                Expectation(
-                    signer=self._peer,
-                    manifest=self._job.manifest.digest(),
-                    nonce=self._nonce,
-                    module=self._job.module.digest,
-                    stdin=sent or sha256_hex(b""),
-                    subjects={name: Sha256(each.hexdigest()) for name, each in self._hashes.items()},
-                    all_subjects=True,
-                ),
-            )
-        except (InvalidReceipt, VerificationFailed) as error:
-            raise PeerLied(f"{self._peer} lied: {error.message}", hint="do not rely on its output") from None
+        claims = accept(
+            receipt,
+            peer=self._peer,
+            job=self._job,
+            nonce=self._nonce,
+            sent=self._stdin.digest if self._stdin is not None else None,
+            output={name: Sha256(hashed.hexdigest()) for name, hashed in self._hashes.items()},
+        )
         return Relayed(self._peer, claims, receipt)

@@ -68,32 +68,23 @@ class Relay:
                 ),
                 partial(_hear, channel, given),
             )
-        await receiver.tell_chosen()
         for kind, value in said(Result(delivered.receipt), delivered.peer):
             await connection.send(kind, value)
 
 
 class _Telling:
-    """Passes output on to the control socket, after the peer that it comes from."""
+    """Tells the owner which peer has taken the job, and passes its output on."""
 
     def __init__(self, connection: ControlConnection) -> None:
         self._connection = connection
         self._chosen: PeerId | None = None
-        self._told: PeerId | None = None
 
-    def chosen(self, record: CapabilityRecord) -> None:
-        """Take note of the peer that has taken the job."""
+    async def chosen(self, record: CapabilityRecord) -> None:
+        """Tell of the peer that has taken the job; of another one when that fails."""
         self._chosen = record.peer
-
-    async def tell_chosen(self) -> None:
-        """Tell of it, once."""
-        if self._chosen is not None and self._told != self._chosen:
-            self._told = self._chosen
-            await self._connection.send("accepted", {"node": str(self._chosen)})
+        await self._connection.send("accepted", {"node": str(record.peer)})
 
     async def write(self, stream: Stream, data: bytes) -> bool:
-        await self.tell_chosen()
-        assert self._chosen is not None
         for kind, value in said(OutputChunk(stream, data), self._chosen):
             await self._connection.send(kind, value)
         return True

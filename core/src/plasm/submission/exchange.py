@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, cast
 
 import anyio
@@ -19,13 +19,10 @@ from plasm.contracts import Connection
 from plasm.contracts.runtime import Stream
 from plasm.errors import (
     InvalidInput,
-    InvalidReceipt,
     OutputUnwanted,
-    PeerLied,
     PeerRejected,
     PeerUnreachable,
     ProtocolViolation,
-    VerificationFailed,
     by_code,
 )
 from plasm.execution.job import Job, OutputSink
@@ -45,11 +42,11 @@ from plasm.mesh.messages import (
     StdinChunk,
     StdinEnd,
 )
-from plasm.model import OutcomeKind, PeerId, Sha256
+from plasm.model import PeerId, Sha256
 from plasm.model.manifest import canonical
-from plasm.receipts import Expectation, Receipt, require
-from plasm.receipts import verify as verify_receipt
+from plasm.receipts import Receipt
 from plasm.streams import JobChannel, receive_only
+from plasm.submission.acceptance import accept
 from plasm.submission.replay import ReplayableInput
 
 ANSWER_SECONDS: Final = 30.0
@@ -109,7 +106,7 @@ async def submit(
     *,
     stdin: ReplayableInput | None = None,
     nonce: str | None = None,
-    accepted: Callable[[], None] | None = None,
+    accepted: Callable[[], Awaitable[None]] | None = None,
 ) -> Delivered:
     """Run ``job`` on the peer at the other end of ``connection``, its output going to ``receiver``.
 
@@ -150,7 +147,7 @@ class _Exchange:
         receiver: OutputReceiver,
         stdin: ReplayableInput | None,
         nonce: str | None,
-        accepted: Callable[[], None] | None,
+        accepted: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self._peer = peer
         self._channel = channel
@@ -172,7 +169,7 @@ class _Exchange:
         if not isinstance(answer, Accept):
             raise ProtocolViolation(f"{self._peer} answers an offer with {answer.TYPE!r}")
         if self._accepted is not None:
-            self._accepted()
+            await self._accepted()
         module_wanted = answer.module_wanted
         result = await beside(self._receive_all, lambda: self._send_all(module_wanted))
         return Delivered(self._peer, self._verified(result.receipt), result.receipt)
@@ -219,40 +216,14 @@ class _Exchange:
             raise OutputUnwanted("the output is not wanted any more")
 
     def _verified(self, receipt: bytes) -> Receipt:
-        """The claims of a receipt that is about this very exchange.
-
-        Raises:
-            PeerLied: it is not.
-        """
-        try:
-            claims = verify_receipt(receipt)
-            require(
-                claims,
-                Expectation(
-                    signer=self._peer,
-                    manifest=self._job.manifest.digest(),
-                    nonce=self._nonce,
-                    module=self._job.module.digest,
-                    stdin=self._sent(claims.stdin_size),
-                    subjects={name: Sha256(hashed.hexdigest()) for name, hashed in self._hashes.items()},
-                    all_subjects=True,
-                ),
-            )
-            self._check_plausible(claims)
-        except (InvalidReceipt, VerificationFailed) as error:
-            raise PeerLied(f"{self._peer} lied: {error.message}", hint="do not rely on its output") from None
-        return claims
-
-    def _sent(self, size: int) -> Sha256:
-        """The digest of the first ``size`` bytes of the input that was sent; of nothing where it was not so much."""
-        digest = self._stdin.digest(size) if self._stdin is not None else None
-        return digest or Sha256(hashlib.sha256().hexdigest())
-
-    def _check_plausible(self, claims: Receipt) -> None:
-        if claims.module_size != len(self._job.module.data) or claims.limits != self._job.manifest.limits:
-            raise VerificationFailed("the receipt is of another module's size, or of other limits")
-        if claims.outcome.kind is OutcomeKind.EXITED and claims.truncated:
-            raise VerificationFailed("the receipt is of a job that exited and whose output was cut off")
+        return accept(
+            receipt,
+            peer=self._peer,
+            job=self._job,
+            nonce=self._nonce,
+            sent=self._stdin.digest if self._stdin is not None else None,
+            output={name: Sha256(hashed.hexdigest()) for name, hashed in self._hashes.items()},
+        )
 
 
 Answer = Accept | Reject | OutputChunk | Progress | Result | Failure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final
@@ -65,7 +65,7 @@ class Submitter:
         attempts: int = 1,
         seconds: float = SEARCH_SECONDS,
         nonce: str | None = None,
-        chosen: Callable[[CapabilityRecord], None] | None = None,
+        chosen: Callable[[CapabilityRecord], Awaitable[None]] | None = None,
     ) -> Delivered:
         """Run ``job`` on the first peer that takes it; after a failure on another one, ``attempts`` in all.
 
