@@ -57,6 +57,9 @@ def start(
         list[str] | None, typer.Option(help="Take no job of this peer; may be repeated.", metavar="PEER_ID")
     ] = None,
     jobs_per_peer: Annotated[int | None, typer.Option(help="Jobs of one peer at once.", min=1)] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Serve metrics for Prometheus at this loopback address.", metavar="HOST:PORT")
+    ] = None,
     signer: Annotated[str | None, typer.Option(help="Signing plugin to use.", metavar="NAME")] = None,
 ) -> int:
     """Offer this machine to peers: run their jobs in a sandbox and sign receipts."""
@@ -68,6 +71,7 @@ def start(
         "node.workers": ("--workers", workers),
         "node.queue": ("--queue", queue),
         "node.runtimes": ("--runtime", runtime or ([ctx.obj.runtime] if ctx.obj.runtime else None)),
+        "metrics.listen": ("--metrics", metrics),
         "policy.allow": ("--allow", allow or None),
         "policy.deny": ("--deny", deny or None),
         "policy.jobs_per_peer": ("--jobs-per-peer", jobs_per_peer),
@@ -102,6 +106,7 @@ def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
         workers=said.node.workers or os.cpu_count() or 1,
         waiting=said.node.queue,
         policy=policy_of(said),
+        metrics=said.metrics.listen,
         retention=Retention(age=said.store.keep_age, size=said.store.keep_size),
     )
 

@@ -52,6 +52,11 @@ class Executor:
         return next(iter(self._pool.pids), None)
 
     @property
+    def worker_restarts(self) -> int:
+        """How many workers were started in place of others so far."""
+        return self._pool.restarts
+
+    @property
     def waiting(self) -> int:
         """How many jobs wait for a worker now."""
         return self._slots.waiting

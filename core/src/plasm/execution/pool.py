@@ -14,7 +14,8 @@ from plasm.execution.worker import Folders, Worker
 
 
 class Pool:
-    """``size`` workers; ``started`` is one that is under way already.  May be used from several threads.
+    """``size`` workers; ``started`` is one that is under way already.  May be used from several threads.  ``restarts``
+    counts the workers that were started in place of others: of spent ones, and of idle ones that did not suit a job.
 
     Raises:
         WorkerFailed: no process can be started.
@@ -25,6 +26,7 @@ class Pool:
         self._size = size
         self._lock = threading.Lock()
         self._closed = False
+        self.restarts = 0
         self._all: set[Worker] = set()
         self._idle: list[Worker] = []
         try:
@@ -35,6 +37,7 @@ class Pool:
         except WorkerFailed:
             self.close()
             raise
+        self.restarts = 0  # the first ones are in nobody's place
 
     @property
     def pids(self) -> list[int]:
@@ -112,12 +115,14 @@ class Pool:
 
     def _start(self) -> Worker:
         try:
-            return self._adopt(start_worker(self._runtime))
+            worker = self._adopt(start_worker(self._runtime))
         except OSError as error:
             raise WorkerFailed(
                 f"no worker process can be started: {os.strerror(error.errno or 0)}",
                 hint="this machine's or this user's processes, memory or open files are used up",
             ) from None
+        self.restarts += 1
+        return worker
 
     def _adopt(self, handle: WorkerHandle) -> Worker:
         worker = Worker(handle)

@@ -17,6 +17,7 @@ class Event(StrEnum):
     """Everything that a node logs."""
 
     LISTENING = "listening"
+    METRICS = "metrics"
     ADVERTISED = "advertised"
     CONNECTED = "connected"
     IDENTIFIED = "identified"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from weakref import WeakSet
 
 import anyio
@@ -53,7 +53,8 @@ def _cores() -> int:
 
 @frozen
 class Settings:
-    """How a node is run.  Plugins by their names; ``listen`` are multiaddresses, the transport's usual ones without."""
+    """How a node is run.  Plugins by their names; ``listen`` are multiaddresses, the transport's usual ones without;
+    ``metrics`` is where they are served, if they are."""
 
     runtimes: tuple[str, ...] = ()
     discoveries: tuple[str, ...] = ()
@@ -64,6 +65,7 @@ class Settings:
     waiting: int = 64
     policy: Policy = field(factory=Policy)
     retention: Retention = field(factory=Retention)
+    metrics: str | None = None
 
 
 class Node:
@@ -127,6 +129,7 @@ class Node:
                 self._log,
             )
             async with AsyncExitStack() as network:
+                metrics = await self._measure(network, service, engines)
                 transport: Transport = await network.enter_async_context(
                     self._host.transport(self._signer, settings.transport)
                 )
@@ -148,6 +151,7 @@ class Node:
                     partial(control.serve, await control.listen()),
                     partial(keep_pruned, store, settings.retention, self._log),
                     partial(keep_watched, self._manager, store),
+                    *metrics,
                 )
         self._log.event(Event.STOPPED, peer=self.peer)
 
@@ -187,12 +191,28 @@ class Node:
         if connection not in self._known:
             self._known.add(connection)
             self._log.event(Event.CONNECTED, peer=connection.peer, address=connection.address)
-        if protocol == JOB_PROTOCOL:
-            await self._service.serve(connection, stream)
-            return
-        with anyio.fail_after(INFO_SECONDS):
-            await send_only(stream, sign(self.record(), self._signer))
-        self._log.event(Event.IDENTIFIED, peer=connection.peer)
+        with self._service.tally.serving(connection.peer, stream) as counted:
+            if protocol == JOB_PROTOCOL:
+                await self._service.serve(connection, counted)
+                return
+            with anyio.fail_after(INFO_SECONDS):
+                await send_only(counted, sign(self.record(), self._signer))
+            self._log.event(Event.IDENTIFIED, peer=connection.peer)
+
+    async def _measure(
+        self, network: AsyncExitStack, service: JobService, engines: Mapping[str, Engine]
+    ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What serves the metrics; nothing where they are off, and then their library is not imported either."""
+        if self._settings.metrics is None:
+            return []
+        from plasm.node.metrics import CONTENT_TYPE, Metrics
+        from plasm.node.metrics_http import MetricsPage
+
+        page = MetricsPage(self._settings.metrics, Metrics(service, engines).page, CONTENT_TYPE)
+        listener, url = await page.listen()
+        network.push_async_callback(listener.aclose)
+        self._log.event(Event.METRICS, address=url)
+        return [partial(page.serve, listener)]
 
     def _start_engines(self, resources: ExitStack) -> dict[str, Engine]:
         """A pool of workers for each runtime that is offered."""

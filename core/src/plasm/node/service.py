@@ -46,6 +46,7 @@ from plasm.node.job_io import Channel, JobInput, SendingSink, receive_module
 from plasm.node.log import Event, Log
 from plasm.node.policy import Admission, Policy, refusal
 from plasm.node.store import FAILED, FINISHED, GONE, Store
+from plasm.node.tally import Tally
 from plasm.plugins.extensions import Extensions
 from plasm.receipts import issue
 from plasm.streams import JobChannel
@@ -73,7 +74,7 @@ class _Ended:
 
 class JobService:
     """Takes job streams one by one; ``running`` counts those that have been accepted and not ended, and ``draining``
-    tells whether no more are taken."""
+    tells whether no more are taken.  ``tally`` has what happened so far."""
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class JobService:
         self._extensions = extensions
         self._log = log
         self._threads = anyio.CapacityLimiter(math.inf)
+        self.tally = Tally()
         self.draining = False
         self._idle = anyio.Event()
         self.running = 0
@@ -141,9 +143,11 @@ class JobService:
             offer = await channel.receive()
         if not isinstance(offer, Offer):
             return
+        self.tally.offers += 1
         self._log.event(Event.OFFERED, peer=peer, module=offer.module, size=offer.module_size)
         decided = turned_away or self._decide(peer, offer)
         if isinstance(decided, Reject):
+            self.tally.rejections[decided.reason] += 1
             self._log.event(Event.REJECTED, peer=peer, reason=decided.reason, detail=decided.detail)
             await channel.send(decided)
             return
@@ -191,7 +195,7 @@ class JobService:
         module = self._modules.recall(offer.module) or await anyio.to_thread.run_sync(self._modules.get, offer.module)
         self._store.accepted(job_id, str(peer), offer.module)
         self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
-        state = GONE
+        state, ended = GONE, None
         try:
             await channel.send(Accept(module_wanted=module is None))
             if module is None:
@@ -206,12 +210,14 @@ class JobService:
             await channel.send(Failure(error.code, str(error)[:1000]))
             return
         finally:
+            self.tally.ended(state if ended is None else ended.report.outcome.kind)
             if state != FINISHED:
                 self._store.ended(job_id, state)
         if ended is None:
             self._log.event(Event.GONE, peer=peer, job=job_id)
             return
         outcome, wall_time_us = ended.report.outcome, ended.report.usage.wall_time_us
+        self.tally.ran(wall_time_us / 1_000_000)
         self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us)
         await channel.send(Result(ended.receipt))
 
@@ -252,8 +258,10 @@ class JobService:
         return receipt
 
     def _violated(self, peer: PeerId, error: ProtocolViolation) -> None:
+        self.tally.violations += 1
         self._log.event(Event.VIOLATION, peer=peer, detail=error)
         if self._admission.violation(peer, time.monotonic()):
+            self.tally.bans += 1
             self._log.event(Event.BANNED, peer=peer)
 
 
