@@ -104,7 +104,6 @@ def test_megabytes_of_input_and_output_pass_at_once(
     assert done["statement"]["predicate"]["stdin"]["size"] == lines.stat().st_size
 
 
-@pytest.mark.xfail(reason="the transport answers for our protocols beside libp2p's host, whose own alone it tells")
 @pytest.mark.parametrize("kind", KINDS)
 def test_identify_tells_javascript_which_protocols_a_node_speaks(
     javascript: Javascript, node: NodeProcess, hello: Path, kind: str

@@ -35,6 +35,9 @@ class Serving:
     def add(self, protocols: Sequence[str], handler: StreamHandler) -> None:
         """Let ``handler`` answer streams for ``protocols``."""
         self._handlers.update(dict.fromkeys(protocols, handler))
+        for protocol in protocols:
+            # Without a handler of its own: so libp2p's identify tells of the protocol, and we answer it.
+            self._host.get_mux().add_handler(TProtocol(protocol), None)
 
     async def answer(self, stream: INetStream) -> None:
         """Serve one stream that a peer has opened."""
