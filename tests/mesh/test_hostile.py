@@ -108,6 +108,19 @@ def test_a_manifest_that_is_none_is_rejected_with_the_reason(tmp_path: Path) -> 
     assert b"memory" in answer
 
 
+def test_control_characters_of_a_peer_do_not_reach_the_log(tmp_path: Path) -> None:
+    async def act(connection: Connection) -> bytes:
+        stream = await connection.open_stream(JOB_PROTOCOL)
+        await stream.send(frame(encode(offer(b'{"limits": {"\\u001b[2J\\n\\u202e": 1}}'))))
+        return await stream.receive()
+
+    with nodes(tmp_path, 1) as [node]:
+        assert b"invalid-request" in meet(node, "/tcp/", act)
+        (line,) = node.until("rejected")
+    assert "[2J" in line["detail"]
+    assert line["detail"].isprintable()
+
+
 def test_a_module_that_is_not_the_one_that_was_offered_is_refused(tmp_path: Path) -> None:
     from plasm.mesh.messages import ModuleChunk
 
