@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh.processes import PATIENCE_SECONDS
 
-from plasm.node.log import Event, Log
+from plasm.node.log import Event, LibraryWarnings, Log
 from world import plasm_environment
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\nlistening\0\x85\u2028\u202e\x9b31m"
@@ -43,6 +44,25 @@ def test_on_a_terminal_too() -> None:
     Log(coloured).event(Event.REJECTED, detail=HOSTILE)
     assert plain.getvalue().count("\x1b") == coloured.getvalue().count("\x1b") > 0  # colours of our own
     assert coloured.getvalue().count("\n") == 1
+
+
+def test_what_libraries_warn_of_is_an_event_and_escaped_too() -> None:
+    stream = io.StringIO()
+    logger = logging.Logger("some.library")
+    logger.addHandler(LibraryWarnings(Log(stream)))
+    logger.info("nothing of note")
+    logger.warning("%s misbehaves", HOSTILE)
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        logger.exception("it failed")
+    logger.warning("%d", "no number")
+    plain, failed = map(json.loads, stream.getvalue().splitlines())
+    assert (plain["event"], plain["source"]) == ("warning", "some.library")
+    assert plain["detail"].endswith("misbehaves")
+    assert "ValueError" in failed["error"]
+    assert failed["where"].startswith("test_log.py:")
+    assert all(value.isprintable() for line in (plain, failed) for value in line.values())
 
 
 def test_a_long_story_is_cut_off() -> None:

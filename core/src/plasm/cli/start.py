@@ -1,5 +1,6 @@
 """``plasm start``: this machine as a node."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from plasm.concurrency import task_group
 from plasm.config import LogFormat, NodeConfig
 from plasm.errors import ExitStatus
 from plasm.node.configuration import Source, policy_of
-from plasm.node.log import Log
+from plasm.node.log import LibraryWarnings, Log
 from plasm.node.node import Node, Settings
 from plasm.node.notify import ServiceManager
 from plasm.node.retention import Retention
@@ -82,6 +83,7 @@ def start(
     # Workers start at any time, and must not meet a file that has changed meanwhile.
     os.environ.update(source.first.variables())
     log = Log(readable=_READABLE[said.log.format])
+    logging.getLogger().addHandler(LibraryWarnings(log))
     node = Node(config, _settings(said, discoveries), log, ServiceManager(os.environ))
 
     def ready(addresses: Sequence[str]) -> None:

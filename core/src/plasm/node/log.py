@@ -6,11 +6,16 @@ about.  What comes from peers is escaped.
 
 from __future__ import annotations
 
+import logging
 import sys
+import traceback
 from enum import StrEnum
-from typing import TextIO
+from pathlib import Path
+from typing import Final, TextIO
 
 import structlog
+
+_FRAMES: Final = 5
 
 
 class Event(StrEnum):
@@ -36,6 +41,7 @@ class Event(StrEnum):
     RELOAD_FAILED = "reload-failed"
     PRUNED = "pruned"
     PRUNING_FAILED = "pruning-failed"
+    WARNING = "warning"
 
 
 class Log:
@@ -57,6 +63,30 @@ class Log:
         """Tell that ``event`` happened."""
         plain = {name: _shown(value) for name, value in facts.items() if value is not None}
         self._logger.msg(event.value, **plain)
+
+
+class LibraryWarnings(logging.Handler):
+    """Makes events of what plugins and libraries warn of through :mod:`logging`: text of peers may be in it, and who
+    reads the log wants one form."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See :class:`logging.Handler`."""
+        try:
+            error = record.exc_info[1] if record.exc_info else None
+            frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:] if error else []
+            self._log.event(
+                Event.WARNING,
+                source=record.name,
+                detail=record.getMessage(),
+                error=repr(error) if error else None,
+                where=", ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames) or None,
+            )
+        except Exception:
+            self.handleError(record)
 
 
 def _shown(value: object) -> object:
