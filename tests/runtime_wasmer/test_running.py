@@ -249,19 +249,6 @@ print(jobs(3) == jobs(20))
     assert in_a_process(code, tmp_path).stdout == b"True\n"
 
 
-def test_many_jobs_fit_into_a_worker_whose_memory_is_bounded(tmp_path: Path) -> None:
-    code = """
-import resource
-compiled = runtime.compile(exiting(3), terms)
-run = lambda: runtime.execute(compiled, Call(Invocation(), null, null), terms).outcome.exit_code
-run()
-used = int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE")
-resource.setrlimit(resource.RLIMIT_DATA, (used + 32 * 2**20, resource.RLIM_INFINITY))
-print({run() for _ in range(60)})
-"""
-    assert in_a_process(code, tmp_path).stdout == b"{3}\n"
-
-
 def test_nothing_is_written_and_no_way_out_opened(tmp_path: Path) -> None:
     nothing = Path(sys.modules["plasm_runtime_wasmer"].__path__[0]) / "nothing"
     before = sorted(nothing.rglob("*"))
