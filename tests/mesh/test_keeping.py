@@ -14,7 +14,7 @@ from plasm.artifacts.modules import Module
 from plasm.artifacts.store import ModuleStore
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome
-from plasm.node.store import FAILED, GONE, Pruned, Store
+from plasm.node.store import FAILED, GONE, MIGRATIONS, Pruned, Store
 
 KILLS = 200
 WRITER = """
@@ -100,6 +100,44 @@ def test_what_is_old_or_too_much_is_forgotten_and_running_jobs_are_not(tmp_path:
     assert [row.job for row in store.receipts(10)] == ["9", "8", "7", "6"]
     assert store.prune(keep_age_s=0, keep_bytes=10**9) == Pruned(jobs=10, receipts=4)
     assert [row.job for row in store.jobs(100)] == ["running"]
+    store.close()
+
+
+def test_a_great_many_are_forgotten_in_parts(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    with store._writing("NORMAL") as database:
+        for number in range(1000):
+            row = (f"{number:04}", "peer", MODULE.digest, FAILED, None, number, number)
+            database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            database.execute(
+                "INSERT INTO receipts VALUES (?, 'peer', 'exited', ?, ?)",
+                (f"{number:04}", time.time_ns() // 1000 - 1000 + number, bytes(10)),
+            )
+    assert store.prune(keep_age_s=3600, keep_bytes=10 * 300) == Pruned(jobs=1000, receipts=700)
+    assert [row.job for row in store.receipts(1000)] == [f"{number:04}" for number in range(999, 699, -1)]
+    store.close()
+
+
+def test_adding_up_what_is_kept_does_not_read_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    for query in (
+        "SELECT coalesce(sum(size), 0) FROM receipts",
+        "SELECT job, size FROM receipts ORDER BY finished_us, size, job LIMIT 9",
+    ):
+        plan = " ".join(row[3] for row in store._read(f"EXPLAIN QUERY PLAN {query}"))
+        assert "COVERING INDEX receipts_by_time" in plan
+        assert "TEMP" not in plan
+    store.close()
+
+
+def test_a_store_of_an_older_version_keeps_what_it_has(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "node.sqlite") as older:
+        older.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        older.execute("INSERT INTO receipts VALUES ('a', 'peer', 'exited', 1, x'0102')")
+    older.close()
+    store = Store(tmp_path / "node.sqlite")
+    assert store.receipt("a") == b"\1\2"
+    assert store._read("SELECT size FROM receipts") == [(2,)]
     store.close()
 
 

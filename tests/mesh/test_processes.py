@@ -245,3 +245,11 @@ def submitting(module: Path, *options: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def test_a_connection_is_told_once_however_many_jobs_it_carries(plasm: Plasm, hello: Path, tmp_path: Path) -> None:
+    with nodes(tmp_path, 1) as [node]:
+        for _ in range(2):
+            assert plasm("submit", hello, "abc", "--peer", node.address, "--quiet").stdout == b"cba\n"
+        assert node.stop() == 0
+    assert node.events().count("connected") == 2, "each submit is a connection, which asks and then hands a job over"

@@ -40,8 +40,17 @@ MIGRATIONS: Final[Sequence[str]] = (
     ) WITHOUT ROWID;
     CREATE INDEX receipts_by_time ON receipts (finished_us);
     """,
+    # With its size in the index, what is kept can be added up without reading all of it.
+    """
+    ALTER TABLE receipts ADD COLUMN size INTEGER AS (length(receipt)) VIRTUAL;
+    DROP INDEX receipts_by_time;
+    CREATE INDEX receipts_by_time ON receipts (finished_us, size);
+    """,
 )
 """What makes a store of each version out of the one before it; never changed, only added to."""
+
+_PART: Final = 200  # rows that go at once
+_PAUSE_SECONDS: Final = 0.01
 
 RUNNING, FINISHED, FAILED, GONE, LOST = "running", "finished", "failed", "gone", "lost"
 
@@ -163,15 +172,36 @@ class Store:
             UnwritableOutput: it cannot be written.
         """
         oldest = time.time_ns() // 1000 - keep_age_s * 1_000_000
-        with self._writing("NORMAL") as database:
-            old = database.execute("DELETE FROM receipts WHERE finished_us < ?", (oldest,))
-            many = database.execute(
-                "DELETE FROM receipts WHERE job IN (SELECT job FROM (SELECT job, sum(length(receipt)) "
-                "OVER (ORDER BY finished_us DESC, job) AS kept FROM receipts) WHERE kept > ?)",
-                (keep_bytes,),
-            )
-            jobs = database.execute("DELETE FROM jobs WHERE started_us < ? AND state != ?", (oldest, RUNNING))
-            return Pruned(jobs=jobs.rowcount, receipts=old.rowcount + many.rowcount)
+        jobs = self._forget("jobs", "started_us < ? AND state != ?", oldest, RUNNING)
+        receipts = self._forget("receipts", "finished_us < ?", oldest)
+        ((kept,),) = self._read("SELECT coalesce(sum(size), 0) FROM receipts")
+        return Pruned(jobs, receipts + self._forget_oldest_receipts(kept - keep_bytes))
+
+    def _forget(self, table: str, which: str, *values: object) -> int:
+        """Delete these rows, a part at a time: who has a job meanwhile does not wait for all of it."""
+        part = f"DELETE FROM {table} WHERE job IN (SELECT job FROM {table} WHERE {which} LIMIT {_PART})"  # noqa: S608
+        gone = 0
+        while True:
+            with self._writing("NORMAL") as database:
+                deleted = database.execute(part, values).rowcount
+            gone += deleted
+            if deleted < _PART:
+                return gone
+            time.sleep(_PAUSE_SECONDS)  # a lock that is free for no time is got by nobody else
+
+    def _forget_oldest_receipts(self, excess: int) -> int:
+        """Delete the oldest receipts, a part at a time, until ``excess`` bytes of them are gone."""
+        query = f"SELECT job, size FROM receipts ORDER BY finished_us, size, job LIMIT {_PART}"  # noqa: S608
+        gone = 0
+        while excess > 0:
+            with self._writing("NORMAL") as database:
+                for job, size in database.execute(query).fetchall():
+                    if excess > 0:
+                        database.execute("DELETE FROM receipts WHERE job = ?", (job,))
+                        excess -= size
+                        gone += 1
+            time.sleep(_PAUSE_SECONDS)
+        return gone
 
     def answers(self) -> bool:
         """Whether the file can be read, and no writer holds it up for ever."""
