@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Any, Final
-from weakref import WeakSet
 
 import anyio
 import anyio.abc
@@ -45,6 +45,7 @@ from plasm.streams import send_only
 from plasm.submission.submitter import Submitter
 
 INFO_SECONDS: Final = 10.0
+MAX_REMEMBERED_CONNECTIONS: Final = 1024
 
 
 def _cores() -> int:
@@ -84,7 +85,7 @@ class Node:
         self._ready = anyio.Event()
         self._reloading = anyio.Lock()
         self._addresses: tuple[str, ...] = ()
-        self._known: WeakSet[Connection] = WeakSet()
+        self._connected: OrderedDict[str, None] = OrderedDict()
 
     def drain(self) -> None:
         """Take no more jobs, and end when those that run have ended."""
@@ -169,6 +170,15 @@ class Node:
         self._log.event(Event.DRAINING, running=running)
         await self._service.drain()
 
+    def _tell_connection(self, connection: Connection) -> None:
+        """Tell of a connection when its first stream comes; a transport may make a new object for each."""
+        where = f"{connection.peer} {connection.address}"
+        if where not in self._connected:
+            self._connected[where] = None
+            self._log.event(Event.CONNECTED, peer=connection.peer, address=connection.address)
+            if len(self._connected) > MAX_REMEMBERED_CONNECTIONS:
+                self._connected.popitem(last=False)
+
     def record(self) -> CapabilityRecord:
         """What this node offers from now on."""
         now, settings = int(time.time()), self._settings
@@ -188,9 +198,7 @@ class Node:
         )
 
     async def _serve(self, connection: Connection, protocol: str, stream: ByteStream) -> None:
-        if connection not in self._known:
-            self._known.add(connection)
-            self._log.event(Event.CONNECTED, peer=connection.peer, address=connection.address)
+        self._tell_connection(connection)
         with self._service.tally.serving(connection.peer, stream) as counted:
             if protocol == JOB_PROTOCOL:
                 await self._service.serve(connection, counted)
