@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench fuzz breadth interop examples examples-check guests guests-check wheels reference lock system clean
+.PHONY: help demo test lint type format bench fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -91,6 +91,14 @@ guests-check: $(READY) ## Check that the committed modules of the contract kits 
 
 wheels: $(READY) ## Build a wheel and a source archive of every distribution into dist/
 	$(UV) build --all-packages --build-constraint constraints.txt --out-dir dist
+	$(UV) tool run --quiet 'twine>=7,<8' check --strict dist/*.whl dist/*.tar.gz
+
+DEB := $(VENV)/bin/python packaging/debian
+deb: $(READY) ## Build Debian packages for each release and architecture that we know, into dist/deb
+	@$(DEB)/build.py dist/deb $(ARGS)
+
+apt: deb ## Make a signed APT repository of them in dist/apt; PLASM_APT_KEY=ID is the key, else one for this once
+	@$(DEB)/repository.py dist/deb dist/apt
 
 reference: $(READY) ## Write the reference of the configuration, docs/configuration.md
 	$(VENV)/bin/python -c 'from plasm.config.reference import page; print(page(), end="")' > docs/configuration.md
@@ -112,9 +120,10 @@ SYSTEM_PACKAGES := python3-venv
 HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 
 # Some tests are skipped without these: they lay cables between network namespaces with iproute2 and put routers there
-# with nftables, or try the PHP SDK.
-TEST_PACKAGES := iproute2 nftables php-cli phpunit composer
-HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer; do \
+# with nftables, try the PHP SDK, or install Debian packages in a Debian made for it.
+TEST_PACKAGES := iproute2 nftables php-cli phpunit composer mmdebstrap lintian apt-utils gpg
+HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer mmdebstrap \
+	lintian apt-ftparchive gpg; do \
 	command -v $$command >/dev/null || exit 1; done)
 
 # As root or by a sudo that asks nothing; fails where neither may.
