@@ -110,12 +110,25 @@ def test_a_great_many_are_forgotten_in_parts(tmp_path: Path) -> None:
             row = (f"{number:04}", "peer", MODULE.digest, FAILED, None, number, number)
             database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             database.execute(
-                "INSERT INTO receipts VALUES (?, 'peer', 'exited', ?, ?)",
+                "INSERT INTO receipts VALUES (?, 'peer', 'exited', ?, ?, 10)",
                 (f"{number:04}", time.time_ns() // 1000 - 1000 + number, bytes(10)),
             )
     assert store.prune(keep_age_s=3600, keep_bytes=10 * 300) == Pruned(jobs=1000, receipts=700)
     assert [row.job for row in store.receipts(1000)] == [f"{number:04}" for number in range(999, 699, -1)]
     store.close()
+
+
+def test_a_store_that_is_closed_meanwhile_ends_the_forgetting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    for number in range(100):
+        store.accepted(str(number), "peer", MODULE.digest)
+        store.ended(str(number), FAILED)
+    monkeypatch.setattr(time, "sleep", lambda _: store.close())
+    with pytest.raises(UnwritableOutput, match="closed"):
+        store.prune(keep_age_s=0, keep_bytes=0)
+    again = Store(tmp_path / "node.sqlite")
+    assert 0 < len(again.jobs(1000)) < 100
+    again.close()
 
 
 def test_adding_up_what_is_kept_does_not_read_it(tmp_path: Path) -> None:

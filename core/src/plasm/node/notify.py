@@ -64,6 +64,6 @@ async def keep_watched(manager: ServiceManager, store: Store) -> None:
     if manager.alive_every is None:
         return
     while True:
-        if await anyio.to_thread.run_sync(store.answers):
+        if await anyio.to_thread.run_sync(store.answers, abandon_on_cancel=True):
             manager.alive()
         await anyio.sleep(manager.alive_every)

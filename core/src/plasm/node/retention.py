@@ -34,7 +34,10 @@ async def prune(store: Store, retention: Retention, log: Log) -> None:
     """Forget what is too old or too much.  A store that cannot be written now is told, and tried again the next time:
     it is no reason to end jobs."""
     try:
-        gone = await anyio.to_thread.run_sync(store.prune, retention.age // 1000, retention.size)
+        # It may take minutes, and a node that stops does not wait for it: the next start goes on.
+        gone = await anyio.to_thread.run_sync(
+            store.prune, retention.age // 1000, retention.size, abandon_on_cancel=True
+        )
     except PlasmError as error:
         log.event(Event.PRUNING_FAILED, code=error.code, detail=error)
         return

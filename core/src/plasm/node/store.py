@@ -42,14 +42,15 @@ MIGRATIONS: Final[Sequence[str]] = (
     """,
     # With its size in the index, what is kept can be added up without reading all of it.
     """
-    ALTER TABLE receipts ADD COLUMN size INTEGER AS (length(receipt)) VIRTUAL;
+    ALTER TABLE receipts ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    UPDATE receipts SET size = length(receipt);
     DROP INDEX receipts_by_time;
     CREATE INDEX receipts_by_time ON receipts (finished_us, size);
     """,
 )
 """What makes a store of each version out of the one before it; never changed, only added to."""
 
-_PART: Final = 200  # rows that go at once
+_PART: Final = 50  # rows that go at once
 _PAUSE_SECONDS: Final = 0.01
 
 RUNNING, FINISHED, FAILED, GONE, LOST = "running", "finished", "failed", "gone", "lost"
@@ -130,7 +131,8 @@ class Store:
                 (FINISHED, outcome.kind.value, finished_us, job),
             )
             database.execute(
-                "INSERT INTO receipts VALUES (?, ?, ?, ?, ?)", (job, peer, outcome.kind.value, finished_us, receipt)
+                "INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
+                (job, peer, outcome.kind.value, finished_us, receipt, len(receipt)),
             )
 
     def ended(self, job: str, state: str) -> None:
@@ -174,7 +176,8 @@ class Store:
         oldest = time.time_ns() // 1000 - keep_age_s * 1_000_000
         jobs = self._forget("jobs", "started_us < ? AND state != ?", oldest, RUNNING)
         receipts = self._forget("receipts", "finished_us < ?", oldest)
-        ((kept,),) = self._read("SELECT coalesce(sum(size), 0) FROM receipts")
+        with self._writing("NORMAL") as database:
+            kept = database.execute("SELECT coalesce(sum(size), 0) FROM receipts").fetchone()[0]
         return Pruned(jobs, receipts + self._forget_oldest_receipts(kept - keep_bytes))
 
     def _forget(self, table: str, which: str, *values: object) -> int:
