@@ -288,7 +288,8 @@ def assemble(
         os.utime(path, (epoch, epoch))
     out.mkdir(parents=True, exist_ok=True)
     deb = out / f"{package.name}_{version}_{arch.name}.deb"
-    run("dpkg-deb", "--root-owner-group", "-Zxz", f"-z{effort}", "-b", root, deb, SOURCE_DATE_EPOCH=str(epoch))
+    compression = ("-Zxz", f"-z{effort}") if effort else ("-Zgzip", "-z1")
+    run("dpkg-deb", "--root-owner-group", *compression, "-b", root, deb, SOURCE_DATE_EPOCH=str(epoch))
     return deb
 
 
@@ -326,7 +327,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--release", action="append", choices=[each.name for each in RELEASES])
     parser.add_argument("--arch", action="append", choices=[each.name for each in ARCHITECTURES])
-    parser.add_argument("--effort", type=int, default=6, help="how hard to compress, 0 to 9")
+    parser.add_argument("--effort", type=int, default=6, help="how hard to compress, 1 to 9; 0 is for tests")
     asked = parser.parse_args()
     releases = asked.release or [each.name for each in RELEASES]
     architectures = asked.arch or [each.name for each in ARCHITECTURES]
