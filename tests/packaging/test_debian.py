@@ -88,7 +88,7 @@ def build(out: Path, architecture: str) -> None:
 
 
 def plain_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PLASM_", "UV_"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PLASM_")}
 
 
 @pytest.fixture(scope="module")
