@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import stat
@@ -15,11 +16,15 @@ from typing import Any, Final
 import anyio
 import anyio.abc
 
+from plasm.concurrency import task_group
 from plasm.control import LineReader, line, short_path
-from plasm.errors import InvalidInput, PlasmError, ProtocolViolation, UnwritableOutput
+from plasm.errors import InternalError, InvalidInput, PlasmError, ProtocolViolation, UnwritableOutput
 
 _RECEIVE_BYTES: Final = 2**18
+_PAUSE_SECONDS: Final = 0.1
 _CREDENTIALS: Final = struct.Struct("3i")
+
+_log = logging.getLogger(__name__)
 
 Fields = dict[str, Any]
 Answer = Callable[["ControlConnection", Fields], Awaitable[Any]]
@@ -68,8 +73,14 @@ class ControlSocket:
     async def serve(self, listener: anyio.abc.SocketListener) -> None:
         """Answer what comes to ``listener`` until cancelled; the socket is gone then."""
         try:
-            async with listener:
-                await listener.serve(self._answer)
+            async with listener, task_group() as tasks:
+                while True:
+                    try:
+                        await listener.serve(self._answer, tasks)
+                    except anyio.BrokenResourceError as error:
+                        # Too many open files, most likely; some will be closed.
+                        _log.warning("cannot accept a connection of the owner's: %s", error.__cause__)
+                        await anyio.sleep(_PAUSE_SECONDS)
         finally:
             self._path.unlink(missing_ok=True)
 
@@ -105,6 +116,11 @@ class ControlSocket:
                 await _say_error(connection, error)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass  # the owner has gone
+            except TimeoutError:
+                await _say_error(connection, ProtocolViolation("nothing more of the job has come for too long"))
+            except Exception:
+                _log.warning("answering the owner failed", exc_info=True)
+                await _say_error(connection, InternalError("the node could not answer", hint="see its log"))
 
     async def _answer_one(self, connection: ControlConnection, stream: anyio.abc.SocketStream) -> None:
         request = await connection.receive()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,6 +12,8 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from plasm.contracts import ByteStream, Connection
 from plasm.model import PeerId
+
+_log = logging.getLogger(__name__)
 
 Serve = Callable[[Connection, str, ByteStream], Coroutine[Any, Any, None]]
 
@@ -28,8 +31,18 @@ class LoopbackConnection:
     async def open_stream(self, protocol: str) -> ByteStream:
         """A stream for ``protocol``."""
         ours, theirs = LoopbackStream.pair()
-        self._tasks.start_soon(self._serve, self, protocol, theirs)
+        self._tasks.start_soon(self._answer, protocol, theirs)
         return ours
+
+    async def _answer(self, protocol: str, stream: LoopbackStream) -> None:
+        """Serve one stream; whatever becomes of it, the others go on."""
+        try:
+            await self._serve(self, protocol, stream)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError):
+            await stream.reset()
+        except Exception:
+            _log.warning("serving a stream of this node's own failed", exc_info=True)
+            await stream.reset()
 
     async def close(self) -> None:
         """Nothing is held."""

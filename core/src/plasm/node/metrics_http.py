@@ -58,7 +58,10 @@ class MetricsPage:
             while True:
                 try:
                     await listener.serve(self._answer, tasks)
-                except OSError:  # out of descriptors, most likely; jobs that end give some back
+                except (
+                    OSError,
+                    anyio.BrokenResourceError,
+                ):  # out of descriptors, most likely; jobs that end give some back
                     await anyio.sleep(_PAUSE_SECONDS)
 
     async def _answer(self, stream: anyio.abc.SocketStream) -> None:

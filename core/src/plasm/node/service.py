@@ -6,6 +6,7 @@ client's back-pressure.  A stream that is reset cancels its job.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -19,7 +20,7 @@ from attrs import frozen
 from plasm.artifacts.store import ModuleStore
 from plasm.concurrency import beside
 from plasm.contracts import ByteStream, Connection, Signer
-from plasm.errors import InvalidInput, PlasmError, ProtocolViolation
+from plasm.errors import InvalidInput, PeerError, PlasmError, ProtocolViolation, UnwritableOutput
 from plasm.execution.cancellation import Cancellation
 from plasm.execution.claims import claims
 from plasm.execution.control import RuntimeDescription
@@ -50,6 +51,8 @@ from plasm.node.tally import Tally
 from plasm.plugins.extensions import Extensions
 from plasm.receipts import issue
 from plasm.streams import JobChannel
+
+_log = logging.getLogger(__name__)
 
 OFFER_SECONDS: Final = 10.0
 PROGRESS_SECONDS: Final = 5.0
@@ -147,9 +150,7 @@ class JobService:
         self._log.event(Event.OFFERED, peer=peer, module=offer.module, size=offer.module_size)
         decided = turned_away or self._decide(peer, offer)
         if isinstance(decided, Reject):
-            self.tally.rejections[decided.reason] += 1
-            self._log.event(Event.REJECTED, peer=peer, reason=decided.reason, detail=decided.detail)
-            await channel.send(decided)
+            await self._reject(peer, channel, decided, decided.detail)
             return
         self.running += 1
         try:
@@ -160,6 +161,11 @@ class JobService:
             self.running -= 1
             if self.draining and not self.running:
                 self._idle.set()
+
+    async def _reject(self, peer: PeerId, channel: Channel, reject: Reject, detail: object) -> None:
+        self.tally.rejections[reject.reason] += 1
+        self._log.event(Event.REJECTED, peer=peer, reason=reject.reason, detail=detail)
+        await channel.send(reject)
 
     def _decide(self, peer: PeerId, offer: Offer) -> Reject | tuple[Manifest, Engine]:
         """Why this offer is not taken, or what will run on what."""
@@ -193,7 +199,12 @@ class JobService:
     async def _accepted(self, peer: PeerId, channel: Channel, offer: Offer, manifest: Manifest, engine: Engine) -> None:
         job_id = os.urandom(16).hex()
         module = self._modules.recall(offer.module) or await anyio.to_thread.run_sync(self._modules.get, offer.module)
-        self._store.accepted(job_id, str(peer), offer.module)
+        try:
+            self._store.accepted(job_id, str(peer), offer.module)
+        except UnwritableOutput as error:
+            reject = Reject(RejectReason.INSUFFICIENT_RESOURCES, "this node cannot keep receipts now; see its log")
+            await self._reject(peer, channel, reject, error)
+            return
         self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
         state, ended = GONE, None
         try:
@@ -202,17 +213,18 @@ class JobService:
                 module = await receive_module(channel, offer, self._modules)
             ended = await self._run(peer, channel, offer, engine.executor, Job(manifest, module), job_id)
             state = GONE if ended is None else FINISHED
-        except PlasmError as error:
-            if isinstance(error, ProtocolViolation):
+        except (PlasmError, OSError) as error:
+            if isinstance(error, ProtocolViolation | TimeoutError):
                 raise
             state = FAILED
-            self._log.event(Event.FAILED, peer=peer, job=job_id, code=error.code, detail=error)
-            await channel.send(Failure(error.code, str(error)[:1000]))
+            code = error.code if isinstance(error, PlasmError) else PeerError.code
+            self._log.event(Event.FAILED, peer=peer, job=job_id, code=code, detail=error)
+            await channel.send(_failure(error))
             return
         finally:
             self.tally.ended(state if ended is None else ended.report.outcome.kind)
             if state != FINISHED:
-                self._store.ended(job_id, state)
+                self._write_down_end(job_id, state)
         if ended is None:
             self._log.event(Event.GONE, peer=peer, job=job_id)
             return
@@ -220,6 +232,13 @@ class JobService:
         self.tally.ran(wall_time_us / 1_000_000)
         self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us)
         await channel.send(Result(ended.receipt))
+
+    def _write_down_end(self, job_id: str, state: str) -> None:
+        """Note that a job ended without a receipt; where that cannot be, the next start takes it for lost."""
+        try:
+            self._store.ended(job_id, state)
+        except UnwritableOutput as error:
+            _log.warning("the end of the job %s is not written down: %s", job_id, error)
 
     async def _run(
         self, peer: PeerId, channel: Channel, offer: Offer, executor: Executor, job: Job, job_id: str
@@ -277,6 +296,13 @@ def _manifest(offer: Offer) -> Manifest:
     if manifest.invocation.mounts:
         raise InvalidInput("a job that is sent to a peer cannot have folders", hint="pass its input on stdin")
     return manifest
+
+
+def _failure(error: PlasmError | OSError) -> Failure:
+    """What a client is told; nothing of this node's own files."""
+    if isinstance(error, PlasmError) and not isinstance(error, UnwritableOutput):
+        return Failure(error.code, str(error)[:1000])
+    return Failure(PeerError.code, "this node lacks disk or descriptors to run the job; see its log")
 
 
 async def _take_leave(channel: Channel, stream: ByteStream) -> None:

@@ -23,6 +23,7 @@ from plasm.errors import (
     PeerRejected,
     PeerUnreachable,
     ProtocolViolation,
+    QueueFull,
     by_code,
 )
 from plasm.execution.job import Job, OutputSink
@@ -196,6 +197,8 @@ class _Exchange:
                 return message
             elif isinstance(message, Failure):
                 kind = by_code(message.code)
+                if kind is QueueFull:  # others came before us while it accepted; nothing has run
+                    raise PeerRejected(f"{self._peer} does not take the job: {message.code}", hint=message.message)
                 raise kind(f"{self._peer}: {message.message or message.code}")
             elif not isinstance(message, Progress):
                 raise ProtocolViolation(f"{self._peer} sends {message.TYPE!r} in the middle of a job")
