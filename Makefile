@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
+.PHONY: help demo test lint type format bench soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -52,6 +52,9 @@ format: $(READY) ## Mend what of the style can be mended
 
 bench: $(READY) ## Measure
 	$(VENV)/bin/python bench/run.py
+
+soak: $(READY) ## Keep a node under load for an hour (SOAK_SECONDS); fails where it grows
+	@$(VENV)/bin/python bench/soak.py
 
 # Fails where apt cannot give the sources, after saying why; `make test` goes on without these programs then.
 BREADTH_SOURCES := $(VENV)/bin/python tests/breadth/sources.py build/breadth/sources
