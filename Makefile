@@ -52,6 +52,8 @@ format: $(READY) ## Mend what of the style can be mended
 
 bench: $(READY) ## Measure
 	$(VENV)/bin/python bench/run.py
+	$(VENV)/bin/python bench/transport.py
+	$(VENV)/bin/python bench/mesh.py
 
 soak: $(READY) ## Keep a node under load for an hour (SOAK_SECONDS); fails where it grows
 	@$(VENV)/bin/python bench/soak.py
