@@ -218,6 +218,8 @@ class QuicConnection(MuxedConnection):
         while not self.engine.is_over:
             await self._transmit()
             self._progress.unpark_all()
+            if self.engine.is_over:
+                break  # we have said so; nobody waits for the other side's last words
             at = self.engine.get_timer()
             with trio.CancelScope(deadline=inf if at is None else at):
                 await self._woken.wait()
