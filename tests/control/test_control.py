@@ -93,6 +93,21 @@ def test_nothing_slow_is_loaded_to_submit_through_a_node(hello: Path, node: Node
     assert done.stdout == b"cba\n0 []\n", done
 
 
+def test_the_systems_node_serves_those_whom_it_lets_in(
+    node: NodeProcess, plasm_home: Path, hello: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; import plasm.cli.node; from plasm.cli.app import main; "
+        f"plasm.cli.node.SYSTEM_SOCKET = Path({str(socket_of(plasm_home))!r}); "
+        f"sys.exit(main(['submit', {str(hello)!r}, 'abc']))"
+    )
+    environment = plasm_environment(HOME=str(tmp_path))
+    del environment["PLASM_HOME"]
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"cba\n"), done
+    assert f"the job runs on {node.peer}".encode() in done.stderr
+
+
 def test_ctrl_c_gives_the_job_up(plasm: Plasm, wasm: Wasm, node: NodeProcess) -> None:
     import signal
 

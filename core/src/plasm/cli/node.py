@@ -15,6 +15,7 @@ from plasm.client.control import ControlClient
 from plasm.config import Config
 from plasm.control import SOCKET_NAME
 from plasm.errors import NodeNotRunning
+from plasm.node_lock import node_runs
 
 SYSTEM_SOCKET: Final = Path("/run/plasm") / SOCKET_NAME
 
@@ -33,6 +34,13 @@ def node() -> ControlClient:
         if os.environ.get("PLASM_HOME"):
             raise
     return ControlClient(SYSTEM_SOCKET)
+
+
+def node_serves_us(config: Config) -> bool:
+    """Whether a node of this user's is running on this machine, or one of the system's that lets this user in."""
+    if node_runs(config.state_dir):
+        return True
+    return not os.environ.get("PLASM_HOME") and os.access(SYSTEM_SOCKET, os.W_OK)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -9,11 +9,11 @@ import typer
 from plasm.cli import job as given
 from plasm.cli import network
 from plasm.cli.console import say
+from plasm.cli.node import node_serves_us
 from plasm.cli.options import complete, open_output, open_stdin
 from plasm.cli.submitting import Asked, Submitted
 from plasm.errors import InvalidInput
 from plasm.model.quantities import parse_duration, parse_size
-from plasm.node_lock import node_runs
 from plasm.submission.replay import ReplayableInput
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -105,7 +105,7 @@ def submit(
 def _way(asked: Asked) -> "Callable[[Asked, ReplayableInput | None], Submitted]":
     """Through the node of this machine where one runs and can do what is asked, else from here."""
     by_node = not (asked.transport or asked.signer or asked.discoveries or asked.config.bootstrap)
-    if by_node and node_runs(asked.config.state_dir):
+    if by_node and node_serves_us(asked.config):
         from plasm.cli.submitting_by_node import submit_by_node
 
         return submit_by_node

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from plasm.cli.console import say
+from plasm.cli.node import node
 from plasm.cli.report import Ended, ReportedSink
 from plasm.cli.signals import cancel_on_signals
 from plasm.cli.streams import PassThroughSink
 from plasm.cli.submitting import Asked, Submitted
-from plasm.client.control import ControlClient
 from plasm.client.relayed import JobCancelledHere, RelayedJob
-from plasm.control import SOCKET_NAME
 from plasm.errors import ExitStatus, OutputUnwanted
 from plasm.execution.cancellation import Cancellation
 from plasm.model import PeerId
@@ -22,7 +21,7 @@ def submit_by_node(asked: Asked, stdin: ReplayableInput | None) -> Submitted:
     Raises:
         PlasmError: nobody takes it, or what went wrong on the last peer.
     """
-    with Cancellation() as cancellation, ControlClient(asked.config.runtime_dir / SOCKET_NAME) as client:
+    with Cancellation() as cancellation, node() as client:
         caught = cancel_on_signals(cancellation)
         sink = ReportedSink() if asked.as_json else PassThroughSink(cancellation)
 
