@@ -54,7 +54,7 @@ def attempt(start: Start, plugin: Install, job: MakeJob, hello: Path) -> Callabl
         "open('/proc/1/environ')",
         "open(f'/proc/{os.getppid()}/mem', 'r+b')",
         "os.listdir('/')",
-        "os.listdir(os.path.expanduser('~'))",
+        "os.listdir('/home')",
         "open('/tmp/new', 'w')",
         "os.mkdir('/tmp/new')",
         "os.unlink('/etc/hostname')",
