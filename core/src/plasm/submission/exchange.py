@@ -96,7 +96,9 @@ async def identify(connection: Connection, now: float) -> CapabilityRecord:
     except (anyio.BrokenResourceError, TimeoutError):
         raise PeerUnreachable(f"{connection.peer} does not say what it offers") from None
     except BaseException:
-        await stream.reset()
+        # Also when we were cancelled: an unanswered stream would go on counting against the connection.
+        with anyio.CancelScope(shield=True), anyio.move_on_after(1):
+            await stream.reset()
         raise
 
 
