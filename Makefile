@@ -5,7 +5,7 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 PLASM := $(VENV)/bin/plasm
 READY := $(VENV)/.ready
-MEMBERS := core $(wildcard plugins/*)
+MEMBERS := core $(wildcard plugins/*) boot
 GUESTS := core/src/plasm/testing/guests
 CONSTRAINTS := --constraint constraints.txt --build-constraint constraints.txt
 
