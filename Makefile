@@ -126,9 +126,9 @@ HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 
 # Some tests are skipped without these: they lay cables between network namespaces with iproute2 and put routers there
 # with nftables, try the PHP SDK, or install Debian packages in a Debian made for it.
-TEST_PACKAGES := iproute2 nftables php-cli phpunit composer mmdebstrap lintian apt-utils gpg
+TEST_PACKAGES := iproute2 nftables php-cli phpunit composer mmdebstrap lintian apt-utils gpg gpg-agent
 HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer mmdebstrap \
-	lintian apt-ftparchive gpg; do \
+	lintian apt-ftparchive gpg gpg-agent; do \
 	command -v $$command >/dev/null || exit 1; done)
 
 # As root or by a sudo that asks nothing; fails where neither may.

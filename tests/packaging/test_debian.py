@@ -30,7 +30,7 @@ SCRIPTS = ROOT / "packaging" / "debian"
 UNIT = ROOT / "packaging" / "systemd" / "plasmd.service"
 SITE = "usr/lib/plasm/site-packages"
 PATIENCE_SECONDS = 60
-PROGRAMS = ("mmdebstrap", "lintian", "apt-ftparchive", "gpg", "dpkg-deb", "unshare", "ip")
+PROGRAMS = ("mmdebstrap", "lintian", "apt-ftparchive", "gpg", "gpg-agent", "dpkg-deb", "unshare", "ip")
 E_MACHINE = {"amd64": 62, "arm64": 183}
 
 
@@ -42,7 +42,7 @@ def _reason_not_to() -> str | None:
     if os.geteuid() != 0:
         return "only root can make a Debian to install packages in"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    return f"not here: {', '.join(missing)} (apt install mmdebstrap lintian apt-utils gpg)" if missing else None
+    return f"not here: {', '.join(missing)} (apt install mmdebstrap lintian apt-utils gpg gpg-agent)" if missing else None
 
 
 pytestmark = pytest.mark.skipif(_reason_not_to() is not None, reason=str(_reason_not_to()))
