@@ -11,6 +11,12 @@ class InvalidBootManifest(InvalidInput):
     code = "invalid-boot-manifest"
 
 
+class InvalidSystem(InvalidInput):
+    """A built system that is not one: its description is wrong, or its files are not those that it describes."""
+
+    code = "invalid-boot-system"
+
+
 class Untrusted(PlasmError):
     """Something fetched that does not verify: a signature, a digest, a size, a version or a date."""
 

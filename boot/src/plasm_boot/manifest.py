@@ -105,7 +105,8 @@ class Artifact:
         return self.hash.removeprefix("sha256:")
 
 
-_NO_DTBS: Mapping[str, Artifact] = MappingProxyType({})
+def _trees(value: Mapping[str, Artifact]) -> Mapping[str, Artifact]:
+    return MappingProxyType({_name(name): artifact for name, artifact in value.items()})
 
 
 @frozen
@@ -122,7 +123,7 @@ class BootManifest:
     initramfs: Artifact
     rootfs: Artifact
     cmdline: str = field(converter=_text)
-    dtbs: Mapping[str, Artifact] = field(default=_NO_DTBS, converter=lambda dtbs: MappingProxyType(dict(dtbs)))
+    dtbs: Mapping[str, Artifact] = field(factory=dict, converter=_trees)
 
     @property
     def artifacts(self) -> dict[str, Artifact]:
@@ -169,7 +170,7 @@ class BootManifest:
         return cls(
             **top,
             **{name: _artifact(value, name) for name, value in named.items()},
-            dtbs={_name(name): _artifact(value, f"dtbs/{name:.64}") for name, value in dtbs.items()},
+            dtbs={name: _artifact(value, f"dtbs/{name:.64}") for name, value in dtbs.items()},
         )
 
     def _document(self) -> dict[str, Any]:
