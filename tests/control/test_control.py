@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import socket
@@ -163,6 +164,59 @@ print(connection.recv(10000).decode())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "serves its own user only" in done.stdout, done
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user to try it")
+def test_members_of_the_nodes_group_have_jobs_run_and_do_nothing_else(plasm_home: Path) -> None:
+    group = grp.getgrgid(33)
+    (plasm_home / "config").mkdir(parents=True)
+    (plasm_home / "config" / "config.toml").write_text(f'[control]\ngroup = "{group.gr_name}"\n')
+    node = NodeProcess(plasm_home, "--listen", TCP, "--discovery", "none", "--workers", "1")
+    try:
+        path = socket_of(plasm_home)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o710
+        # A user who is a member only by a supplementary group, and one who is none, let through by the folder.
+        member = asking(path, "status", groups=[group.gr_gid])
+        assert node.peer in member, member
+        assert "access-denied" in asking(path, "drain", groups=[group.gr_gid])
+        assert "access-denied" in asking(path, "receipts", groups=[group.gr_gid])
+        assert "Permission denied" in asking(path, "status", groups=[])
+        path.chmod(0o666)
+        path.parent.chmod(0o711)
+        assert "access-denied" in asking(path, "status", groups=[])
+    finally:
+        assert node.stop() == 0
+
+
+def test_a_node_does_not_start_for_a_group_that_is_none(plasm: Plasm, plasm_home: Path) -> None:
+    (plasm_home / "config").mkdir(parents=True)
+    (plasm_home / "config" / "config.toml").write_text('[control]\ngroup = "no-such-group"\n')
+    done = plasm("start", "--listen", TCP, "--discovery", "none")
+    assert done.returncode == 125
+    assert b"error[invalid-config]: control.group: this machine has no group 'no-such-group'" in done.stderr
+
+
+def asking(path: Path, what: str, *, groups: list[int]) -> str:
+    """What a user who is nobody, in ``groups``, is answered."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    code = f"""
+import os, socket
+os.fchdir({folder})
+os.setgroups({groups!r})
+os.setgid(65534)
+os.setuid(65534)
+connection = socket.socket(socket.AF_UNIX)
+try:
+    connection.connect("control.sock")
+    connection.sendall(b'{{"request":{{"do":"{what}"}}}}\\n')
+    print(connection.recv(10000).decode())
+except OSError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, pass_fds=[folder])
+    os.close(folder)
+    return done.stdout
 
 
 NO_REQUESTS = [

@@ -13,6 +13,7 @@ from plasm.client.control import ControlClient
 from plasm.concurrency import beside
 from plasm.errors import InternalError, PlasmError, ProtocolViolation
 from plasm.node.control import ControlConnection, ControlSocket, Fields
+from plasm.node.control_access import Access
 
 
 async def stall(_: ControlConnection, __: Fields) -> None:
@@ -29,7 +30,7 @@ async def answer(_: ControlConnection, __: Fields) -> str:
 
 def test_an_answer_that_goes_wrong_takes_no_other_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "run" / "control.sock"
-    control = ControlSocket(path, {"stall": stall, "stumble": stumble, "answer": answer})
+    control = ControlSocket(path, {"stall": stall, "stumble": stumble, "answer": answer}, Access())
 
     def ask(what: str) -> object:
         with ControlClient(path) as client:

@@ -120,6 +120,13 @@ class JobRefused(PlasmError):
     exit_status = ExitStatus.REFUSED
 
 
+class AccessDenied(PlasmError):
+    """Somebody who may not ask a node for this."""
+
+    code = "access-denied"
+    exit_status = ExitStatus.REFUSED
+
+
 class PluginError(PlasmError):
     """A plugin that could not be loaded or that broke its contract."""
 

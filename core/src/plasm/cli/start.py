@@ -109,6 +109,7 @@ def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
         waiting=said.node.queue,
         policy=policy_of(said),
         metrics=said.metrics.listen,
+        control_group=said.control.group,
         retention=Retention(age=said.store.keep_age, size=said.store.keep_size),
     )
 

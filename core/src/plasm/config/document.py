@@ -144,6 +144,17 @@ class PolicyTable:
 
 
 @frozen
+class ControlTable:
+    """Who else on this machine may use the node."""
+
+    group: str | None = _text(
+        "Group whose members may have jobs run over the control socket and see the status, nothing else; without it, "
+        "the socket is for the node's own user only.  The node's user has to be a member.",
+        "plasm",
+    )
+
+
+@frozen
 class StoreTable:
     """How long a node keeps what it knows of jobs that have ended, and their receipts."""
 
@@ -191,6 +202,7 @@ class NodeConfig:
     disable_plugins: tuple[str, ...] = _texts("Plugins to turn off, as NAME or KIND:NAME.", ["runtime:wasmer"])
     node: NodeTable = field(factory=NodeTable, metadata={"doc": "How this machine is a node."})
     policy: PolicyTable = field(factory=PolicyTable, metadata={"doc": "What peers may have it do."})
+    control: ControlTable = field(factory=ControlTable, metadata={"doc": "Who else on this machine may use the node."})
     store: StoreTable = field(factory=StoreTable, metadata={"doc": "What it keeps."})
     metrics: MetricsTable = field(factory=MetricsTable, metadata={"doc": "What it measures."})
     log: LogTable = field(factory=LogTable, metadata={"doc": "What it tells."})

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
 import stat
-import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -19,10 +17,10 @@ import anyio.abc
 from plasm.concurrency import task_group
 from plasm.control import LineReader, line, short_path
 from plasm.errors import InternalError, InvalidInput, PlasmError, ProtocolViolation, UnwritableOutput
+from plasm.node.control_access import Access
 
 _RECEIVE_BYTES: Final = 2**18
 _PAUSE_SECONDS: Final = 0.1
-_CREDENTIALS: Final = struct.Struct("3i")
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +62,12 @@ class ControlConnection:
 
 
 class ControlSocket:
-    """The socket at ``path``, which only this user may use; ``answers`` are what it can be asked."""
+    """The socket at ``path``, for those who have ``access``; ``answers`` are what it can be asked."""
 
-    def __init__(self, path: Path, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, path: Path, answers: Mapping[str, Answer], access: Access) -> None:
         self._path = path
         self._answers = answers
+        self._access = access
 
     async def serve(self, listener: anyio.abc.SocketListener) -> None:
         """Answer what comes to ``listener`` until cancelled; the socket is gone then."""
@@ -88,18 +87,20 @@ class ControlSocket:
         """Make the socket; whoever connects waits for :meth:`serve`.
 
         Raises:
-            UnwritableOutput: it cannot be made there.
+            UnwritableOutput: it cannot be made there, or not for the group that is to have access.
         """
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._access.open_folder(self._path.parent)
             name, folder = short_path(self._path)
             try:
                 self._path.unlink(missing_ok=True)
                 mask = os.umask(0o177)
                 try:
-                    return await anyio.create_unix_listener(name, mode=stat.S_IRUSR | stat.S_IWUSR)
+                    listener = await anyio.create_unix_listener(name, mode=stat.S_IRUSR | stat.S_IWUSR)
                 finally:
                     os.umask(mask)
+                self._access.open_socket(self._path)
+                return listener
             finally:
                 os.close(folder)
         except OSError as error:
@@ -126,12 +127,12 @@ class ControlSocket:
         request = await connection.receive()
         if request is None:
             return
-        if _user_of(stream) not in (os.geteuid(), 0):
-            raise InvalidInput("this node serves its own user only")
         kind, fields = request
         if kind != "request" or not isinstance(fields, dict):
             raise ProtocolViolation("the first line must be a request")
-        answer = self._answers.get(str(fields.pop("do", None)))
+        wanted = str(fields.pop("do", None))
+        self._access.check(stream.extra(anyio.abc.SocketAttribute.raw_socket), wanted)  # noqa: S610 - a socket's
+        answer = self._answers.get(wanted)
         if answer is None:
             raise InvalidInput("an unknown request", hint="known are " + ", ".join(self._answers))
         result = await answer(connection, fields)
@@ -143,10 +144,3 @@ async def _say_error(connection: ControlConnection, error: PlasmError) -> None:
     # The owner may have gone.
     with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await connection.send("error", {"code": error.code, "message": error.message, "hint": error.hint})
-
-
-def _user_of(stream: anyio.abc.SocketStream) -> int:
-    """The user id of the process at the other end, as the kernel knows it (unix(7), ``SO_PEERCRED``)."""
-    raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 - a socket's, not Django's
-    credentials = raw.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(credentials)[1])

@@ -31,6 +31,7 @@ from plasm.model import PeerId
 from plasm.node.answers import Answers
 from plasm.node.configuration import Reread
 from plasm.node.control import ControlSocket
+from plasm.node.control_access import Access
 from plasm.node.log import Event, Log
 from plasm.node.loopback import LoopbackConnection
 from plasm.node.notify import ServiceManager, keep_watched
@@ -55,7 +56,8 @@ def _cores() -> int:
 @frozen
 class Settings:
     """How a node is run.  Plugins by their names; ``listen`` are multiaddresses, the transport's usual ones without;
-    ``metrics`` is where they are served, if they are."""
+    ``metrics`` is where they are served, if they are; members of ``control_group`` may have jobs run over the control
+    socket."""
 
     runtimes: tuple[str, ...] = ()
     discoveries: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class Settings:
     policy: Policy = field(factory=Policy)
     retention: Retention = field(factory=Retention)
     metrics: str | None = None
+    control_group: str | None = None
 
 
 class Node:
@@ -146,7 +149,8 @@ class Node:
                 submitter = Submitter(transport, await self._advertise(network, transport), own=own)
                 relay = Relay(submitter, modules)
                 answers = Answers(self.peer, self._addresses, engines, service, store, submitter, relay, self.drain)
-                control = ControlSocket(self._config.runtime_dir / SOCKET_NAME, answers.table())
+                access = Access.named(settings.control_group)
+                control = ControlSocket(self._config.runtime_dir / SOCKET_NAME, answers.table(), access)
                 await beside(
                     partial(self._work, ready),
                     partial(control.serve, await control.listen()),
