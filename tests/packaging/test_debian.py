@@ -106,6 +106,12 @@ def bookworm() -> Path:
     return archive
 
 
+def _propagation() -> str:
+    """Below a chroot, whose root is no mount, propagation cannot be changed; where nothing is shared it need not be."""
+    shared = " shared:" in Path("/proc/self/mountinfo").read_text()
+    return "private" if shared else "unchanged"
+
+
 class Machine:
     """A root file system, whose programs run without any network but loopback."""
 
@@ -114,7 +120,8 @@ class Machine:
 
     def command(self, *command: object) -> list[str]:
         script = 'ip link set lo up; mount -t proc proc "$0/proc"; exec chroot "$0" "$@"'
-        words = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script, self.root]
+        alone = ["unshare", "--mount", "--propagation", _propagation(), "--net", "--pid", "--fork", "--kill-child"]
+        words = [*alone, "sh", "-c", script, self.root]
         return [str(word) for word in (*words, *command)]
 
     def run(self, *command: object, status: int = 0) -> str:
