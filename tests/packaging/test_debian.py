@@ -42,7 +42,8 @@ def _reason_not_to() -> str | None:
     if os.geteuid() != 0:
         return "only root can make a Debian to install packages in"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    return f"not here: {', '.join(missing)} (apt install mmdebstrap lintian apt-utils gpg gpg-agent)" if missing else None
+    install = "apt install mmdebstrap lintian apt-utils gpg gpg-agent"
+    return f"not here: {', '.join(missing)} ({install})" if missing else None
 
 
 pytestmark = pytest.mark.skipif(_reason_not_to() is not None, reason=str(_reason_not_to()))
