@@ -1,7 +1,134 @@
 """``plasm provide``: serve a repository to machines that boot."""
 
-from __future__ import annotations
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from plasm.cli import network
+from plasm.cli.console import say, show_json
+from plasm.errors import ExitStatus, InvalidInput
+
+if TYPE_CHECKING:
+    from plasm_boot.provider.addresses import Endpoint
+    from plasm_boot.provider.provider import Provider
+
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\b
+Examples:
+  plasm provide repo/                                be found on the local network
+  plasm provide repo/ --listen 192.0.2.7:80 --metrics 127.0.0.1:9465
+  plasm provide repo/ --discovery dht --bootstrap /dns/example.org/tcp/4001/p2p/12D3KooW…
+  plasm provide repo/ --listen 127.0.0.1:8380 --announce http://192.0.2.7     behind a proxy
+  plasm provide repo/ --discovery none               for machines that are told the URL
+
+\b
+Events go to stderr, one line each, as JSON unless it is a terminal or --json is given.  SIGTERM or Ctrl-C: what is
+being sent is finished, new connections are turned away; a second one ends at once.  What is published while it runs
+is served and advertised within seconds.
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def provide(
+    repository: Annotated[Path, typer.Argument(help="The repository that plasm boot publish wrote.", metavar="REPO")],
+    listen: Annotated[
+        str, typer.Option(help="Listen at this address; without HOST, at all of them.", metavar="[HOST]:PORT")
+    ] = ":8380",
+    discovery: network.Discoveries = None,
+    bootstrap: network.Bootstrap = None,
+    peer_listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where the DHT's peers reach this machine, a multiaddress; may be repeated [a free port].",
+            metavar="ADDR",
+        ),
+    ] = None,
+    announce: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Advertise this in place of the addresses listened at; may be repeated.", metavar="http://HOST[:PORT]"
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Serve metrics for Prometheus at this loopback address.", metavar="HOST:PORT")
+    ] = None,
+    connections: Annotated[int, typer.Option(help="Connections at once.", min=1, max=100_000)] = 512,
+    per_client: Annotated[int, typer.Option(help="Connections of one client at once.", min=1, max=100_000)] = 32,
+    rate: Annotated[int, typer.Option(help="Requests of one client in a minute.", min=1, max=10_000_000)] = 1200,
+    grace: Annotated[
+        float, typer.Option(help="Seconds in which to finish what is being sent, at the end.", min=0, max=86_400)
+    ] = 30,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document when it serves, and events as JSON.")
+    ] = False,
+) -> int:
+    """Serve a repository over HTTP, and let machines that boot find it."""
+    import anyio
+
+    from plasm.node.log import LibraryWarnings, Log
+    from plasm.node.notify import ServiceManager
+    from plasm_boot.provider.addresses import Endpoint, announced
+    from plasm_boot.provider.advertising import Advertising
+    from plasm_boot.provider.provider import Provider, Settings
+
+    config = network.read_config(bootstrap)
+    discoveries = network.choose_discoveries(config, discovery, otherwise=True)
+    settings = Settings(
+        repository=repository,
+        listen=Endpoint.parse(listen),
+        advertising=Advertising(config, discoveries, tuple(peer_listen or ())),
+        announced=tuple(endpoint for url in announce or () for endpoint in announced(url)),
+        metrics=_loopback(Endpoint.parse(metrics)) if metrics else None,
+        connections=connections,
+        connections_per_client=per_client,
+        requests_per_minute=rate,
+        grace=grace,
+    )
+    log = Log(readable=False if json_ else None)
+    logging.getLogger().addHandler(LibraryWarnings(log))
+    provider = Provider(settings, log, ServiceManager(os.environ))
+
+    def ready(endpoints: Sequence[Endpoint]) -> None:
+        if json_:
+            show_json({"repository": str(repository), "urls": [endpoint.url for endpoint in endpoints]})
+            sys.stdout.flush()
+        for endpoint in endpoints:
+            say(f"{repository} is served at {endpoint.url}")
+
+    anyio.run(_run, provider, ready, backend="trio")
+    return ExitStatus.OK
+
+
+def _loopback(endpoint: "Endpoint") -> "Endpoint":
+    if not endpoint.is_loopback:
+        raise InvalidInput(
+            f"metrics are not served at {endpoint}, which is no loopback address",
+            hint="write it like 127.0.0.1:9465 or [::1]:9465",
+        )
+    return endpoint
+
+
+async def _run(provider: "Provider", ready: "Callable[[Sequence[Endpoint]], None]") -> None:
+    """Run ``provider``; the first SIGTERM or SIGINT stops it, the second one ends it."""
+    import anyio
+
+    from plasm.concurrency import beside
+
+    async def heed_signals() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            stopping = False
+            async for _ in signals:
+                if stopping:
+                    serving.cancel()
+                provider.stop()
+                stopping = True
+
+    with anyio.CancelScope() as serving:
+        await beside(lambda: provider.run(ready), heed_signals)

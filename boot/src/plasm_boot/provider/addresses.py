@@ -1,0 +1,118 @@
+"""Where a provider listens and what is advertised of it: HOST:PORT, URLs, multiaddresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import ifaddr
+from attrs import frozen
+
+from plasm.errors import InvalidInput
+
+USUAL_PORT: Final = 8380
+_HTTP_PORT: Final = 80
+_MAX_PORT: Final = 65535
+
+
+@frozen
+class Endpoint:
+    """An address and a TCP port; as the address, an empty one stands for all of this machine's."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """``HOST:PORT``, an IPv6 address in brackets; ``:PORT`` is at all addresses.
+
+        Raises:
+            InvalidInput: it is written otherwise.
+        """
+        host, separator, port = text.rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        if not separator or not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
+            raise _not_an_endpoint(text)
+        if (":" in host) != bracketed or (bracketed and not _is_ipv6(host[1:-1])):
+            raise _not_an_endpoint(text)
+        return cls(host[1:-1] if bracketed else host, int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def url(self) -> str:
+        return f"http://{self}"
+
+    @property
+    def multiaddress(self) -> str:
+        return f"/{'ip6' if ':' in self.host else 'ip4'}/{self.host}/tcp/{self.port}/http"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def reached_at(bound: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+    """The endpoints at which others reach what listens at ``bound``: those of every interface for ``0.0.0.0``, ``::``.
+
+    Loopback addresses are among them only where nothing else is listened at.
+    """
+    found = dict.fromkeys(each for endpoint in bound for each in _concrete(endpoint))
+    return tuple(each for each in found if not each.is_loopback) or tuple(found)
+
+
+def announced(url: str) -> tuple[Endpoint, ...]:
+    """The endpoints that ``url`` stands for, whose host may be a name; it is looked up now, which blocks.
+
+    Raises:
+        InvalidInput: it is no URL like ``http://192.0.2.7:8380``, or the name is unknown.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or _HTTP_PORT
+    except ValueError:
+        port = 0
+    if parts.scheme != "http" or not parts.hostname or not port or url.rstrip("/") != f"http://{parts.netloc}":
+        raise InvalidInput(
+            f"{url[:200]!r} cannot be announced",
+            hint="write it like http://192.0.2.7:8380: plain HTTP and no path, for what is served is signed",
+        )
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise InvalidInput(f"{url[:200]!r} cannot be announced: nobody knows that name") from None
+    return tuple(dict.fromkeys(Endpoint(str(name[0]).partition("%")[0], port) for *_, name in found))
+
+
+def _concrete(endpoint: Endpoint) -> Iterator[Endpoint]:
+    bound = ipaddress.ip_address(endpoint.host)
+    if not bound.is_unspecified:
+        yield endpoint
+        return
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            address = ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
+            # A link-local address means something else on each link; a multiaddress cannot say which.
+            if address.version == bound.version and not address.is_link_local:
+                yield Endpoint(str(address), endpoint.port)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _not_an_endpoint(text: str) -> InvalidInput:
+    return InvalidInput(
+        f"{text[:200]!r} is not HOST:PORT", hint="write it like 192.0.2.7:8380, [2001:db8::7]:8380 or, for all, :8380"
+    )

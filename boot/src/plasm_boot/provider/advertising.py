@@ -1,0 +1,96 @@
+"""Lets machines that boot find this provider: says by each discovery which channels it has, and where it is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+
+from attrs import frozen
+
+from plasm.config import Config
+from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
+from plasm.errors import PlasmError
+from plasm.model import PeerId
+from plasm.node.log import Event, Log
+from plasm.plugins import PluginHost, PluginKind
+from plasm.plugins.loading import load
+from plasm.signatures import EphemeralSigner
+
+MAX_ADDRESSES: Final = 8
+"""So many of each kind, HTTP and the transport's own, are said; a record has room for sixteen."""
+
+
+@frozen
+class Advertising:
+    """By which discovery plugins, beginning with which configuration; ``listen`` is for the transport, where one of
+    them speaks over it."""
+
+    config: Config
+    discoveries: tuple[str, ...] = ()
+    listen: tuple[str, ...] = ()
+
+
+@frozen
+class Offer:
+    """What is advertised: HTTP multiaddresses, and the keys of what is served there."""
+
+    addresses: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+Advertise = Callable[[Offer], Awaitable[None]]
+
+
+@asynccontextmanager
+async def advertising(settings: Advertising, log: Log) -> AsyncIterator[Advertise]:
+    """Start the discoveries; what is given makes an offer known in place of the former one.
+
+    A discovery that fails is told and takes nothing else down.  The identity is one for now: a node of this machine's
+    may be in the same DHT with the machine's own, and nobody trusts a provider for who it is.
+
+    Raises:
+        PlasmError: a plugin that is missing, or a transport that cannot listen.
+    """
+    host, signer = PluginHost(settings.config), EphemeralSigner()
+    peer = PeerId(signer.public_key)
+    async with AsyncExitStack() as network:
+        transport: Transport | None = None
+        reached: tuple[str, ...] = ()
+        if any(_speaks_over_a_transport(host, name) for name in settings.discoveries):
+            transport = await network.enter_async_context(host.transport(signer))
+            reached = tuple(await transport.listen(settings.listen, _nothing, []))
+        working: list[tuple[str, Discovery]] = []
+        for name in settings.discoveries:
+            discovery: Discovery = host.discovery(name, peer, transport)  # type: ignore[arg-type]
+            try:
+                working.append((name, await network.enter_async_context(discovery)))
+            except PlasmError as error:
+                log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
+        yield partial(_advertise, working, peer, reached[:MAX_ADDRESSES], log)
+
+
+async def _advertise(
+    working: Sequence[tuple[str, Discovery]], peer: PeerId, reached: tuple[str, ...], log: Log, offer: Offer
+) -> None:
+    # Where nothing is offered, there is nobody to be found.
+    record = PeerRecord(peer, [*offer.addresses[:MAX_ADDRESSES], *reached] if offer.keys else ())
+    for name, discovery in working:
+        try:
+            await discovery.advertise(record, offer.keys)
+        except PlasmError as error:
+            log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
+        else:
+            log.event(Event.ADVERTISED, discovery=name)
+
+
+def _speaks_over_a_transport(host: PluginHost, name: str) -> bool:
+    """Whether a discovery's hook asks for the transport; one that does not is spared the libraries and the ports."""
+    hook = getattr(load(host.select(PluginKind.DISCOVERY, name)), "plasm_discovery", None)
+    return hook is not None and "transport" in inspect.signature(hook).parameters
+
+
+async def _nothing(connection: Connection, protocol: str, stream: ByteStream) -> None:
+    """A provider speaks no protocol of its own to peers."""

@@ -1,0 +1,151 @@
+"""A provider at work: its sockets, its metrics and its advertisement, from start to finished stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import trio
+from anyio import to_thread
+from attrs import frozen
+
+from plasm.concurrency import beside, task_group
+from plasm.errors import InvalidInput, UnreadableInput
+from plasm.node.log import Event, Log
+from plasm.node.metrics_http import MetricsPage
+from plasm.node.notify import ServiceManager
+from plasm_boot.provider.addresses import Endpoint, reached_at
+from plasm_boot.provider.admission import Pace, Places
+from plasm_boot.provider.advertising import Advertise, Advertising, Offer, advertising
+from plasm_boot.provider.application import Application
+from plasm_boot.provider.catalogue import Catalogue
+from plasm_boot.provider.folder import Folder
+from plasm_boot.provider.names import TIMESTAMP
+from plasm_boot.provider.serving import Server, bound_to, listen
+from plasm_boot.provider.tally import Tally
+
+LOOK_SECONDS: Final = 5.0
+"""So often it is looked for what was published meanwhile, and for addresses that this machine has got."""
+
+
+@frozen
+class Settings:
+    """How a provider is run.
+
+    ``announced`` are endpoints to advertise in place of those where it listens; ``metrics`` is where they are served,
+    if they are; ``grace`` is in how many seconds what is being sent has to be finished at the end.
+    """
+
+    repository: Path
+    listen: Endpoint
+    advertising: Advertising
+    announced: tuple[Endpoint, ...] = ()
+    metrics: Endpoint | None = None
+    connections: int = 512
+    connections_per_client: int = 32
+    requests_per_minute: int = 1200
+    grace: float = 30.0
+
+
+class Provider:
+    """Serves a repository.  Used once: :meth:`run` it, and :meth:`stop` it from another task.
+
+    Raises:
+        UnreadableInput: there is no such folder.
+        InvalidInput: it is not a repository.
+    """
+
+    def __init__(self, settings: Settings, log: Log, manager: ServiceManager | None = None) -> None:
+        path = settings.repository
+        if not path.is_dir():
+            raise UnreadableInput(f"there is no folder {path}", hint="give the one that plasm boot publish wrote to")
+        self._catalogue = Catalogue(path)
+        if not self._catalogue.is_repository:
+            raise InvalidInput(
+                f"{path} is not a repository: it has no {TIMESTAMP}", hint="make one with: plasm boot publish"
+            )
+        self._settings = settings
+        self._log = log
+        self._manager = manager or ServiceManager({})
+        self._tally = Tally(time.monotonic())
+        pace = Pace(settings.requests_per_minute, time.monotonic)
+        application = Application(Folder(path), self._catalogue, self._tally, pace, time.monotonic)
+        places = Places(settings.connections, settings.connections_per_client)
+        self._server = Server(application, places, self._tally)
+        self._stopping = trio.Event()
+
+    def stop(self) -> None:
+        """Take no more connections, and end when what is being sent has been."""
+        self._stopping.set()
+
+    async def run(self, ready: Callable[[Sequence[Endpoint]], None] | None = None) -> None:
+        """Work until :meth:`stop` is called; ``ready`` is told where clients reach it, once they do.
+
+        Raises:
+            PlasmError: a plugin that is missing or fails, an address that cannot be listened at.
+        """
+        listeners = await listen(self._settings.listen)
+        async with AsyncExitStack() as resources:
+            for listener in listeners:
+                resources.push_async_callback(listener.aclose)
+            bound = bound_to(listeners)
+            await to_thread.run_sync(self._catalogue.refresh)
+            metrics = await self._measure(resources)
+            advertise = await resources.enter_async_context(advertising(self._settings.advertising, self._log))
+            for endpoint in bound:
+                self._log.event(Event.LISTENING, address=endpoint.url)
+            await beside(
+                partial(self._serve, listeners, bound, ready),
+                partial(self._keep_advertised, bound, advertise),
+                *metrics,
+            )
+        self._log.event(Event.STOPPED)
+
+    async def _serve(
+        self,
+        listeners: Sequence[trio.SocketListener],
+        bound: Sequence[Endpoint],
+        ready: Callable[[Sequence[Endpoint]], None] | None,
+    ) -> None:
+        async with task_group() as tasks:
+            tasks.start_soon(self._tell_of_the_end)
+            if ready is not None:
+                ready(reached_at(bound))
+            self._manager.ready(f"serving {self._settings.repository} at {', '.join(map(str, bound))}")
+            await self._server.serve(listeners, self._stopping, self._settings.grace)
+
+    async def _tell_of_the_end(self) -> None:
+        await self._stopping.wait()
+        running = self._tally.connections
+        self._manager.stopping(f"finishing {running} connections")
+        self._log.event(Event.DRAINING, running=running)
+
+    async def _keep_advertised(self, bound: Sequence[Endpoint], advertise: Advertise) -> None:
+        """Advertise, and again whenever something else is to be said."""
+        said: Offer | None = None
+        while True:
+            where = self._settings.announced or reached_at(bound)
+            offer = Offer(tuple(endpoint.multiaddress for endpoint in where), self._catalogue.keys)
+            if offer != said and (offer.keys or said):
+                await advertise(offer)
+            said = offer
+            await anyio.sleep(LOOK_SECONDS)
+            await to_thread.run_sync(self._catalogue.refresh)
+
+    async def _measure(self, resources: AsyncExitStack) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What serves the metrics; nothing where they are off, and then their library is not imported either."""
+        if self._settings.metrics is None:
+            return []
+        from plasm.node.metrics import CONTENT_TYPE
+        from plasm_boot.provider.metrics import Metrics
+
+        page = MetricsPage(str(self._settings.metrics), Metrics(self._tally, self._catalogue).page, CONTENT_TYPE)
+        listener, url = await page.listen()
+        resources.push_async_callback(listener.aclose)
+        self._log.event(Event.METRICS, address=url)
+        return [partial(page.serve, listener)]
