@@ -1,0 +1,33 @@
+"""What the kernel's command line says to stage 2; the signed manifest and stage 1 have written it.  Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from plasm_boot.stage2.verity import Verity
+
+
+class Arguments(NamedTuple):
+    """``state`` is the UUID of the file system to keep state on, ``bootstrap`` peers of the DHT to begin with."""
+
+    verity: Verity
+    state: str | None
+    bootstrap: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, command_line: str) -> Arguments:
+        """Those in the text of /proc/cmdline.
+
+        Raises:
+            ValueError: there is no ``phase.verity=``, or none that can be used.
+        """
+        said = [word.partition("=")[::2] for word in command_line.split()]
+        # The first of a name holds: the signed part of the command line comes before what was added to it.
+        first = dict(reversed(said))
+        if "phase.verity" not in first:
+            raise ValueError("nothing on the command line says how to check the root file system (phase.verity=)")
+        return cls(
+            verity=Verity.parse(first["phase.verity"]),
+            state=first.get("phase.state"),
+            bootstrap=tuple(value for name, value in said if name == "phase.bootstrap"),
+        )
