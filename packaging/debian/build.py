@@ -24,6 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+SERVICE = ROOT / "core/src/plasm/service"
 SITE = "usr/lib/plasm/site-packages"
 
 
@@ -242,9 +243,9 @@ def lay_out(package: Package, root: Path, release: Release, version: str, epoch:
         if (own / script).exists():
             write(root / "DEBIAN" / script, (own / script).read_bytes(), 0o755)
     if package.name == "plasm":
-        write(root / "usr/bin/plasm", (own / "plasm").read_bytes(), 0o755)
+        write(root / "usr/bin/plasm", (SERVICE / "plasm").read_bytes(), 0o755)
         write(root / "usr/share/man/man1/plasm.1.gz", zipped((own / "plasm.1").read_text()))
-        write(root / release.units / "plasmd.service", (ROOT / "packaging/systemd/plasmd.service").read_bytes())
+        write(root / release.units / "plasmd.service", (SERVICE / "plasmd.service").read_bytes())
         write(root / "etc/plasm/config.toml", default_configuration())
         write(root / "DEBIAN/conffiles", "/etc/plasm/config.toml\n")
 

@@ -27,7 +27,7 @@ from world import EXAMPLES, ROOT
 
 WORK = ROOT / "build" / "packaging"
 SCRIPTS = ROOT / "packaging" / "debian"
-UNIT = ROOT / "packaging" / "systemd" / "plasmd.service"
+UNIT = ROOT / "core" / "src" / "plasm" / "service" / "plasmd.service"
 SITE = "usr/lib/plasm/site-packages"
 PATIENCE_SECONDS = 60
 PROGRAMS = ("mmdebstrap", "lintian", "apt-ftparchive", "gpg", "gpg-agent", "dpkg-deb", "unshare", "ip")

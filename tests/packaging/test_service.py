@@ -14,7 +14,7 @@ from plasm.cli import node
 from plasm.errors import NodeNotRunning
 from world import ROOT
 
-UNIT = ROOT / "packaging" / "systemd" / "plasmd.service"
+UNIT = ROOT / "core" / "src" / "plasm" / "service" / "plasmd.service"
 MAX_EXPOSURE = 2.0
 
 

@@ -12,7 +12,7 @@ from plasm.plugins.index import PluginEntry, PluginKind, installed_plugins
 
 if TYPE_CHECKING:
     from plasm.config import Config
-    from plasm.contracts import BootMode, Discovery, Runtime, Signer, Transport
+    from plasm.contracts import BootMode, Discovery, RootfsNeeds, Runtime, Signer, Transport
     from plasm.model import PeerId
 
 PREFERRED = {PluginKind.RUNTIME: "wasmtime", PluginKind.SIGNING: "ed25519", PluginKind.TRANSPORT: "quic"}
@@ -99,6 +99,24 @@ class PluginHost:
         """The boot mode called ``name``."""
         mode: BootMode = self._create(self.select(PluginKind.BOOT_MODE, name), "plasm_boot_mode")
         return mode
+
+    def plugins_of(self, mode: BootMode, extra: Iterable[tuple[PluginKind, str]] = ()) -> tuple[PluginEntry, ...]:
+        """The plugin that ``mode`` is, those that it chooses, and the ``extra`` ones, by kind and name; each once."""
+        chosen = [(PluginKind(kind), name) for kind, names in mode.plugins.items() for name in names]
+        wanted = dict.fromkeys(((PluginKind.BOOT_MODE, mode.name), *chosen, *extra))
+        return tuple(self.select(kind, name) for kind, name in wanted)
+
+    def rootfs_needs(self, mode: BootMode, entries: Iterable[PluginEntry]) -> RootfsNeeds:
+        """What the plugins of ``entries`` need in a boot image of ``mode``, together."""
+        from plasm.plugins.composing import rootfs_needs
+
+        return rootfs_needs(mode, entries)
+
+    def needs_transport(self, entry: PluginEntry) -> bool:
+        """Whether a discovery speaks over the transport that it is given."""
+        from plasm.plugins.composing import hook_takes
+
+        return hook_takes(entry, "plasm_discovery", "transport")
 
     @cached_property
     def extensions(self) -> Extensions:
