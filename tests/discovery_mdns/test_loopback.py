@@ -26,6 +26,7 @@ from zeroconf import DNSIncoming, DNSPointer, DNSText, RecordUpdate  # type: ign
 from plasm_discovery_mdns._discovery import MAX_CANDIDATES, MdnsDiscovery
 from plasm_discovery_mdns._neighbours import MAX_NAMES, Neighbours
 from plasm_discovery_mdns._responder import _Listener
+from plasm_discovery_mdns._service import PEERS
 
 LOOPBACK = ["127.0.0.1"]
 
@@ -60,7 +61,7 @@ async def found(discovery: MdnsDiscovery, *wanted: PeerRecord) -> Sequence[PeerR
 
 
 def known(discovery: MdnsDiscovery) -> set[PeerId]:
-    return {record.peer for record in discovery._neighbours.records()}
+    return {record.peer for record in discovery._heard[PEERS].records()}
 
 
 async def until(discovery: MdnsDiscovery, condition: Callable[[], bool]) -> None:
@@ -151,8 +152,8 @@ def test_a_new_record_of_a_name_takes_the_place_of_the_old_one() -> None:
             packets.send(*packets.answer("r" * 40, text_of(old), flush=True))
             await found(discovery, old)
             packets.send(*packets.answer("r" * 40, text_of(new), flush=True))
-            await until(discovery, lambda: new in discovery._neighbours.records())
-            assert old not in discovery._neighbours.records()
+            await until(discovery, lambda: new in discovery._heard[PEERS].records())
+            assert old not in discovery._heard[PEERS].records()
 
     in_trio(hear)
 
@@ -172,7 +173,7 @@ def test_a_stranger_cannot_make_a_node_find_itself() -> None:
 def test_a_flood_of_names_stays_within_bounds() -> None:
     # Not over the network: it would wash away what other tests say there.
     neighbours, woken = Neighbours(time.monotonic), []
-    listener = _Listener(PeerId(bytes(32)), neighbours, lambda: woken.append(True))
+    listener = _Listener(PEERS, PeerId(bytes(32)), neighbours, lambda: woken.append(True))
     for _ in range(2 * MAX_NAMES):
         record = new_record()
         (packet,) = packets.answer(os.urandom(20).hex(), text_of(record))
@@ -189,7 +190,7 @@ def test_a_search_ends_after_so_many() -> None:
 
             def hear_sixteen_more() -> None:
                 for _ in range(16):
-                    discovery._neighbours.hear(os.urandom(20).hex(), [new_record()], 120, all_of_them=True)
+                    discovery._heard[PEERS].hear(os.urandom(20).hex(), [new_record()], 120, all_of_them=True)
                 discovery._wake()
 
             hear_sixteen_more()

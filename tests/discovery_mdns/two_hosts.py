@@ -20,6 +20,7 @@ from anyio import to_thread
 from plasm.contracts import PeerRecord
 from plasm.model import PeerId
 from plasm_discovery_mdns._discovery import MdnsDiscovery
+from plasm_discovery_mdns._service import PEERS
 
 ADDRESSES = {"ip4": ("192.0.2.1", "192.0.2.2"), "ip6": ("2001:db8::1", "2001:db8::2")}
 PATIENCE_S = 30
@@ -73,7 +74,7 @@ async def first_host(family: str, other: subprocess.Popen[str]) -> dict[str, obj
         assert await to_thread.run_sync(other.wait) == 0
         while True:
             changed = discovery._changed
-            if not discovery._neighbours.records():
+            if not discovery._heard[PEERS].records():
                 break
             await changed.wait()
         left = []

@@ -1,4 +1,4 @@
-"""Finds peers on the local network, and is found there, by libp2p's records in multicast DNS.
+"""Finds peers on the local network, and is found there, by libp2p's records in multicast DNS; providers, too.
 
 https://github.com/libp2p/specs/blob/master/discovery/mdns.md
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from plasm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from plasm.contracts import Discovery
+    from plasm.contracts import BootMode, Discovery, RootfsNeeds
     from plasm.model import PeerId
 
 PLASM_HOOK_API = 1
@@ -23,3 +23,11 @@ def plasm_discovery(node: PeerId) -> Discovery:
     from plasm_discovery_mdns._discovery import MdnsDiscovery
 
     return MdnsDiscovery(node, os.environ.get("PLASM_MDNS_INTERFACES", "").replace(",", " ").split())
+
+
+@hookimpl
+def plasm_compose_rootfs(mode: BootMode) -> RootfsNeeds:
+    """Multicast DNS's port, at which everybody on the local network speaks to everybody."""
+    from plasm.contracts import RootfsNeeds
+
+    return RootfsNeeds(ports=("udp/5353",))
