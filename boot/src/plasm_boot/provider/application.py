@@ -101,8 +101,8 @@ class Application:
         async def count(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._tally.answers[message["status"]] += 1
-            await send(message)
             self._tally.sent_bytes += len(message.get("body", b""))
+            await send(message)
 
         return count
 

@@ -106,8 +106,8 @@ class Reachability(AutoNATService):
 
 
 def _tcp(addresses: Sequence[Multiaddr]) -> Iterable[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:
-    """The direct addresses for TCP among ``addresses``."""
+    """The direct addresses for peers over TCP among ``addresses``; behind others there is a relay, or HTTP."""
     for address in addresses:
         match str(address).split("/"):
-            case ["", "ip4" | "ip6", ip, "tcp", port, *rest] if "p2p-circuit" not in rest:
+            case ["", "ip4" | "ip6", ip, "tcp", port, *rest] if {"p2p-circuit", "http"}.isdisjoint(rest):
                 yield ipaddress.ip_address(ip), int(port)

@@ -8,7 +8,7 @@ from plasm.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from plasm.config import Config
-    from plasm.contracts import Signer
+    from plasm.contracts import BootMode, RootfsNeeds, Signer
     from plasm_transport_quic.transport import Libp2pTransport
 
 PLASM_HOOK_API = 1
@@ -20,3 +20,11 @@ def plasm_transport(config: Config, identity: Signer) -> Libp2pTransport:
     from plasm_transport_quic.transport import Libp2pTransport
 
     return Libp2pTransport(identity)
+
+
+@hookimpl
+def plasm_compose_rootfs(mode: BootMode) -> RootfsNeeds:
+    """The ports at which libp2p's peers usually listen, for QUIC and for TCP."""
+    from plasm.contracts import RootfsNeeds
+
+    return RootfsNeeds(ports=("udp/4001", "tcp/4001"))
