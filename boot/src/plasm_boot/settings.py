@@ -34,9 +34,9 @@ ARGUMENTS: Final[Mapping[str, str]] = {
     "phase.provider": "the URL of a provider to ask besides those that are found; may be repeated",
     "phase.bootstrap": "the multiaddress of a peer of the DHT to begin with; may be repeated",
     "phase.ip": "a fixed address instead of DHCP: ADDRESS/PREFIX[,GATEWAY[,DNS]]",
-    "phase.verity": "for stage 2: the dm-verity root hash of the root file system, and the bytes of it that hold data,"
-    " HASH:BYTES; it comes from the signed boot manifest.  ``veritysetup format --no-superblock --format=1 --hash=sha256"
-    " --data-block-size=4096 --hash-block-size=4096 --salt=-``, the hashes directly behind the data",
+    "phase.verity": "for stage 2: the dm-verity root hash of the root file system, and the bytes of it that hold"
+    " data, HASH:BYTES; it comes from the signed boot manifest.  ``veritysetup format --no-superblock --format=1"
+    " --hash=sha256 --data-block-size=4096 --hash-block-size=4096 --salt=-``, the hashes directly behind the data",
     "phase.state": "for stage 2: the UUID of the ext4 file system to keep state on",
     "phase.debug": "with the value 1, a failure of stage 1's own is shown with its traceback",
 }

@@ -9,7 +9,7 @@ import select
 import termios
 import time
 import tty
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,14 +39,16 @@ class Consoles:
     @classmethod
     def of_this_machine(cls) -> Consoles:
         """Those of /proc/consoles that can be opened, or else standard output; keys come at once and without echo."""
-        descriptors = []
-        for name in names(Path("/proc/consoles").read_text()):
-            with contextlib.suppress(OSError):
-                descriptors.append(os.open(f"/dev/{name}", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
+        descriptors = list(_opened(os.O_RDWR))
         for descriptor in descriptors:
             with contextlib.suppress(termios.error):
                 tty.setcbreak(descriptor, termios.TCSANOW)
         return cls(descriptors or [1])
+
+    @classmethod
+    def to_write_to(cls) -> Consoles:
+        """Those that this user may write to, or else standard output."""
+        return cls(list(_opened(os.O_WRONLY)) or [1])
 
     def write(self, text: str) -> None:
         """Show ``text`` on every console; one that does not take it goes without."""
@@ -79,6 +81,12 @@ class Consoles:
         for descriptor in self._descriptors:
             with contextlib.suppress(termios.error):
                 termios.tcflush(descriptor, termios.TCIFLUSH)
+
+
+def _opened(access: int) -> Iterator[int]:
+    for name in names(Path("/proc/consoles").read_text()):
+        with contextlib.suppress(OSError):
+            yield os.open(f"/dev/{name}", access | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _write(descriptor: int, data: bytes) -> None:
