@@ -25,7 +25,10 @@ SCRIPTS = Path(__file__).parent / "scripts"
 PROGRAMS = ("bzip2", "jimsh", "lua", "minigzip", "sqlite3")
 BUILT = all((BUILDS / "native" / name).is_file() and (BUILDS / "wasm" / f"{name}.wasm").is_file() for name in PROGRAMS)
 
-pytestmark = pytest.mark.skipif(not BUILT, reason="run `make breadth` first: it fetches and builds the programs")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not BUILT, reason="run `make breadth` first: it fetches and builds the programs"),
+]
 
 Compare = Callable[..., "subprocess.CompletedProcess[bytes]"]
 Content = dict[str, bytes]

@@ -22,6 +22,8 @@ from discovery_mdns import packets
 
 from plasm_discovery_mdns._discovery import MdnsDiscovery
 
+pytestmark = pytest.mark.once
+
 
 class TestMdns(DiscoveryContract):
     @asynccontextmanager

@@ -15,6 +15,8 @@ from plasm.testing import RuntimeContract, checking
 from plasm.testing.checking import Result, State, check, runtime_contract
 from world import Plasm
 
+pytestmark = pytest.mark.once
+
 Install = Callable[..., None]
 
 BENT = """

@@ -8,6 +8,8 @@ import pytest
 
 from plasm.testing import TransportContract
 
+pytestmark = pytest.mark.once
+
 if find_spec("plasm_transport_quic") is None:
     pytest.skip("plasm-plugin-transport-quic is not installed", allow_module_level=True)
 

@@ -24,6 +24,8 @@ from plasm.control import LineReader, line, short_path
 from plasm.errors import NodeNotRunning, ProtocolViolation
 from world import Plasm, Wasm, plasm_environment
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def node(plasm_home: Path) -> Iterator[NodeProcess]:

@@ -18,6 +18,8 @@ from discovery_dht.nodes import CAPABILITY, LOOPBACK, Node, in_trio, node, nothi
 
 from plasm_transport_quic.transport import Libp2pTransport
 
+pytestmark = pytest.mark.once
+
 OTHER = "/plasm/capability/aarch64/wasmer"
 
 

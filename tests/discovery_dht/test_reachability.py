@@ -21,6 +21,8 @@ from multiaddr import Multiaddr
 
 from plasm_discovery_dht._reachability import Reachability, Verdict
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 
 # Connections on this machine come from 127.0.0.1, so a node that listens elsewhere is dialled from another address

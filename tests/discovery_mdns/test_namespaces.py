@@ -12,6 +12,8 @@ from discovery_mdns.namespaces import apart
 
 from plasm.model import PeerId
 
+pytestmark = pytest.mark.once
+
 pytest.importorskip("plasm_discovery_mdns")
 
 TWO_HOSTS = Path(__file__).with_name("two_hosts.py")

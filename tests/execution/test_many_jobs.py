@@ -9,12 +9,15 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from execution.conftest import MakeJob, Start
 
 from jobs import EXIT, FLOOD, LOOP, UNREACHABLE
 from plasm import Job, Limits
 from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule
+
+pytestmark = pytest.mark.once
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 START_LOOP = '(module (func $spin (loop br 0)) (start $spin) (func (export "_start")))'

@@ -8,12 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from faults.running import running
 
 from plasm import Invocation, Manifest, read_module
 from plasm.client.control import ControlClient
 from plasm.model.manifest import canonical
 from world import Plasm
+
+pytestmark = pytest.mark.once
 
 FEW = ("sh", "-c", 'ulimit -n 100 && exec "$@"', "sh")
 MANY = 150

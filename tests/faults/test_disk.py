@@ -14,6 +14,8 @@ from mesh.processes import PATIENCE_SECONDS, NodeProcess
 
 from world import Plasm, plasm_environment
 
+pytestmark = pytest.mark.once
+
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 ON_A_SMALL_DISK = 'mount -t tmpfs -o size=1m,mode=700 tmpfs "$1" && shift && exec "$@"'
 

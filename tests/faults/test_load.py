@@ -30,6 +30,8 @@ from plasm.submission.exchange import Immediately, submit
 from plasm.submission.replay import ReplayableInput
 from world import Plasm
 
+pytestmark = pytest.mark.once
+
 MANY = 500
 CONNECTIONS = 5
 MORE_BYTES = 64 * 2**20

@@ -14,6 +14,8 @@ from mesh.processes import TCP
 
 from world import Plasm, plasm_environment
 
+pytestmark = pytest.mark.once
+
 A_YEAR_S = 365 * 24 * 3600
 OTHER_TIME = """
 import time

@@ -18,6 +18,8 @@ from mesh.processes import PATIENCE_SECONDS, QUIC, TCP, NodeProcess
 
 from world import ROOT
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 VECTORS = ROOT / "tests" / "vectors" / "receipts"
 KINDS = ("/tcp/", "/quic-v1")

@@ -24,6 +24,8 @@ from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
 from world import Plasm
 
+pytestmark = pytest.mark.once
+
 KINDS = ("/tcp/", "/quic-v1")
 
 

@@ -16,6 +16,8 @@ from plasm.errors import UnwritableOutput
 from plasm.model import Outcome
 from plasm.node.store import FAILED, GONE, MIGRATIONS, Pruned, Store
 
+pytestmark = pytest.mark.once
+
 KILLS = 200
 WRITER = """
 import itertools, os, random, signal, sys, time

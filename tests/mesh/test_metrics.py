@@ -34,6 +34,8 @@ from plasm.submission.exchange import Immediately
 from plasm.submission.submitter import Submitter
 from world import Plasm, plasm_environment
 
+pytestmark = pytest.mark.once
+
 ANYWHERE = "127.0.0.1:0"
 
 

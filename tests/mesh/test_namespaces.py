@@ -11,6 +11,8 @@ import pytest
 
 from world import plasm_environment
 
+pytestmark = pytest.mark.once
+
 TWO_MACHINES = Path(__file__).with_name("two_machines.py")
 
 

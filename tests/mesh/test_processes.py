@@ -16,6 +16,8 @@ from mesh.processes import PATIENCE_SECONDS, NodeProcess, nodes
 from jobs import EXIT, FLOOD
 from world import Plasm, Wasm, plasm_environment
 
+pytestmark = pytest.mark.once
+
 KINDS = ("/tcp/", "/quic-v1")
 
 

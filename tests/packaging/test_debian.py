@@ -46,7 +46,7 @@ def _reason_not_to() -> str | None:
     return f"not here: {', '.join(missing)} ({install})" if missing else None
 
 
-pytestmark = pytest.mark.skipif(_reason_not_to() is not None, reason=str(_reason_not_to()))
+pytestmark = [pytest.mark.once, pytest.mark.skipif(_reason_not_to() is not None, reason=str(_reason_not_to()))]
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from plasm.cli import node
 from plasm.errors import NodeNotRunning
 from world import ROOT
 
+pytestmark = pytest.mark.once
+
 UNIT = ROOT / "core" / "src" / "plasm" / "service" / "plasmd.service"
 MAX_EXPOSURE = 2.0
 

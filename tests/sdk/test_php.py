@@ -25,6 +25,8 @@ from plasm.model.manifest import canonical
 from plasm.receipts import LegacyReceipt, Receipt, read
 from world import ROOT
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 
 
