@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -24,6 +25,10 @@ _MAX_URLS: Final = 16
 _MAX_TEXT: Final = 2048
 _MAX_VERSION: Final = 2**53 - 1
 _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
+_RELATIVE_URL: Final = re.compile(r"(?!\.)[A-Za-z0-9_.~-]+(/(?!\.)[A-Za-z0-9_.~-]+)*", re.ASCII)
+_ABSOLUTE_URL: Final = re.compile(
+    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:[0-9]{1,5})?(/[!-~]*)?", re.ASCII
+)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -65,10 +70,23 @@ def _name(value: object) -> str:
     return value
 
 
+def _url(value: object) -> str:
+    url = _text(value)
+    if _RELATIVE_URL.fullmatch(url):
+        return url
+    try:
+        usable = _ABSOLUTE_URL.fullmatch(url) and urlsplit(url).port != 0 and not set("?#") & set(url)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidBootManifest(f"{url!r:.100} is neither a path in the repository nor an address of http or https")
+    return url
+
+
 def _urls(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not 0 < len(value) <= _MAX_URLS:
         raise InvalidBootManifest(f"{value!r:.100} is not a list of 1 to {_MAX_URLS} addresses")
-    return tuple(_text(item) for item in value)
+    return tuple(_url(item) for item in value)
 
 
 def _version(value: object) -> int:
@@ -83,9 +101,12 @@ def _time(value: object) -> datetime:
             raise InvalidBootManifest("a time in a boot manifest has a zone and whole seconds")
         return value.astimezone(UTC)
     try:
-        return datetime.strptime(_text(value), _TIME).replace(tzinfo=UTC)
+        moment = datetime.strptime(_text(value), _TIME).replace(tzinfo=UTC)
     except ValueError:
-        raise InvalidBootManifest(f"{value!r:.100} is not a time like 2026-11-24T12:00:00Z") from None
+        moment = None
+    if moment is None or moment.strftime(_TIME) != value:
+        raise InvalidBootManifest(f"{value!r:.100} is not a time like 2026-11-24T12:00:00Z")
+    return moment
 
 
 @frozen

@@ -62,8 +62,7 @@ class HttpSource:
             usable = False
         if not usable or not url.isprintable() or " " in url:
             raise InvalidInput(f"{url!r:.200} is not the address of a provider", hint="it begins with http://")
-        self.name = url
-        self._base = url if url.endswith("/") else f"{url}/"
+        self.name = url if url.endswith("/") else f"{url}/"
         self._patience = patience
         self._etags: dict[str, str] = {}
         self._pool = urllib3.PoolManager(
@@ -140,7 +139,7 @@ class HttpSource:
             headers["Range"] = f"bytes={start}-"
             if etag := self._etags.get(path):
                 headers["If-Range"] = etag
-        url = self._base + quote(path, safe="/")
+        url = self.name + quote(path, safe="/")
         for _ in range(_REDIRECTS + 1):
             response = self._pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
             if response.status not in _REDIRECTING:
@@ -179,6 +178,8 @@ class HttpSource:
     def _failing(self, path: str) -> Iterator[None]:
         try:
             yield
+        except urllib3.exceptions.NewConnectionError as error:
+            self._require(False, path, f"is not to be had: {_cause(error)}")
         except urllib3.exceptions.ConnectTimeoutError:
             self._require(False, path, f"is not to be had: no connection within {self._patience.connect:g} seconds")
         except urllib3.exceptions.TimeoutError:
@@ -193,8 +194,10 @@ def _length(response: urllib3.BaseHTTPResponse) -> int | None:
 
 
 def _cause(error: BaseException) -> str:
-    reason = getattr(error, "reason", None)
-    return f"{reason if isinstance(reason, Exception) else error}"[:200]
+    """The innermost reason: urllib3 wraps what the system said, which names objects of Python's."""
+    while isinstance(error.__cause__ or error.__context__, OSError):
+        error = error.__cause__ or error.__context__ or error
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error))[:200]
 
 
 class _Timed:
