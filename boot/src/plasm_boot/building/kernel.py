@@ -1,0 +1,120 @@
+"""Which kernel modules go where, with what they depend on, and the indexes by which modprobe finds them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from plasm_boot.building.contents import Contents, file
+from plasm_boot.building.debian import Debian
+from plasm_boot.building.run import run
+
+TOOLS: Final = ("depmod",)
+
+VIRTUAL: Final = (
+    *(
+        "virtio",
+        "virtio_ring",
+        "virtio_pci",
+        "virtio_mmio",
+        "virtio_blk",
+        "virtio_scsi",
+        "virtio_rng",
+        "virtio_console",
+    ),
+    *("hv_vmbus", "hv_storvsc", "xen-blkfront", "vmw_pvscsi", "virtio_balloon"),
+)
+DISKS: Final = (
+    *("sd_mod", "sr_mod", "cdrom", "ahci", "ata_piix", "nvme", "usb-storage", "uas", "sdhci-pci", "sdhci-acpi"),
+    *("mmc_block", "xhci-pci", "ehci-pci", "uhci-hcd", "usbhid", "hid-generic", "mptspi", "mptsas", "megaraid_sas"),
+)
+FILE_SYSTEMS: Final = ("vfat", "nls_cp437", "nls_iso8859-1", "nls_utf8", "nls_ascii", "ext4", "squashfs", "overlay")
+INTEGRITY: Final = ("loop", "dm-mod", "dm-verity")
+NETWORK_FOLDERS: Final = ("kernel/drivers/net/ethernet", "kernel/drivers/net/phy", "kernel/drivers/net/usb")
+NETWORK: Final = (
+    *("virtio_net", "net_failover", "af_packet", "ipv6", "hv_netvsc", "xen-netfront", "vmxnet3", "e1000", "e1000e"),
+    *("igb", "igc", "ixgbe", "r8169", "tg3", "bnxt_en", "ena", "gve", "mlx5_core"),
+)
+FIREWALL: Final = (
+    *("nf_tables", "nf_conntrack", "nft_ct", "nft_reject", "nft_reject_inet", "nft_limit", "nft_log", "nft_chain_nat"),
+)
+# What stage 1 needs of disks and file systems, whatever the mode.
+STAGE1: Final = (*VIRTUAL, *DISKS, *FILE_SYSTEMS, *INTEGRITY)
+STAGE2: Final = (
+    "virtio",
+    "virtio_ring",
+    "virtio_pci",
+    "virtio_blk",
+    *INTEGRITY,
+    *FILE_SYSTEMS[:3],
+    "ext4",
+    "squashfs",
+    "overlay",
+    "nvme",
+    "sd_mod",
+    "ahci",
+    "virtio_scsi",
+    "usb-storage",
+    "uas",
+)
+"""The small initramfs mounts the root file system from memory, and the partition that keeps state."""
+ROOTFS: Final = (*STAGE1, *NETWORK, *FIREWALL)
+
+
+def modules(debian: Debian, names: Iterable[str], folders: Iterable[str] = ()) -> Contents:
+    """These modules, those in ``folders`` of the kernel's, and all that they depend on, ready for modprobe.
+
+    A name that this kernel does not have as a module is passed over: it is built in, or for other machines.
+    """
+    paths = {_name(path): path for path in _order(debian)}
+    under = tuple(f"{folder}/" for folder in folders)
+    todo = [path for path in paths.values() if path.startswith(under)] if under else []
+    todo += [paths[name] for name in map(_canonical, names) if name in paths]
+    needs = _dependencies(debian)
+    wanted: set[str] = set()
+    while todo:
+        path = todo.pop()
+        if path not in wanted:
+            wanted.add(path)
+            todo.extend(needs.get(path, ()))
+    return _indexed(debian, wanted)
+
+
+def _indexed(debian: Debian, wanted: Iterable[str]) -> Contents:
+    with tempfile.TemporaryDirectory(prefix="plasm-modules-") as temporary:
+        base = Path(temporary) / "lib/modules" / debian.kernel_version
+        for path in wanted:
+            (base / path).parent.mkdir(parents=True, exist_ok=True)
+            (base / path).symlink_to((debian.modules / path).absolute())
+        base.mkdir(parents=True, exist_ok=True)
+        for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+            shutil.copy(debian.modules / name, base)
+        run("depmod", "-b", temporary, debian.kernel_version)
+        at = f"usr/lib/modules/{debian.kernel_version}"
+        contents = {f"{at}/{path}": file(debian.modules / path) for path in sorted(wanted)}
+        for index in base.glob("modules.*"):
+            contents[f"{at}/{index.name}"] = file(index.read_bytes())
+        return contents
+
+
+def _order(debian: Debian) -> list[str]:
+    return (debian.modules / "modules.order").read_text().split()
+
+
+def _dependencies(debian: Debian) -> dict[str, list[str]]:
+    index = debian.modules / "modules.dep"
+    if not index.exists():
+        run("depmod", "-b", debian.kernel, debian.kernel_version)
+    lines = (line.partition(":") for line in index.read_text().splitlines())
+    return {path: needs.split() for path, _, needs in lines}
+
+
+def _canonical(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _name(path: str) -> str:
+    return _canonical(PurePosixPath(path).name.removesuffix(".ko"))
