@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from plasm_boot.errors import HandoverFailed
+from plasm_boot.errors import HandoverFailed, Untrusted
+from plasm_boot.manifest import Artifact
 from plasm_boot.settings import STAGE2_ROOTFS
 from plasm_boot.stage1 import cpio, handover
+
+
+def _artifact(path: Path) -> Artifact:
+    return Artifact(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", path.stat().st_size, ("artifacts/x",))
 
 
 @pytest.mark.skipif(shutil.which("cpio") is None, reason="needs the program cpio")
@@ -21,8 +28,8 @@ def test_the_root_file_system_lies_behind_the_initramfs(tmp_path: Path, size: in
     rootfs = tmp_path / "rootfs"
     rootfs.write_bytes(bytes(number % 251 for number in range(size)))
     joined = tmp_path / "joined"
-    with initramfs.open("rb") as first, rootfs.open("rb") as second, joined.open("wb") as into:
-        handover.join(first, second, into)
+    with joined.open("wb") as into:
+        handover.join((initramfs, _artifact(initramfs)), (rootfs, _artifact(rootfs)), into)
     data = joined.read_bytes()
     assert data.startswith(initramfs.read_bytes() + b"\0")
     out = tmp_path / "out"
@@ -67,3 +74,12 @@ def test_no_kernel_is_loaded_from_what_is_none(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"not one")
     with pytest.raises(HandoverFailed, match="does not take the next one"):
         handover.load(tmp_path / "kernel", tmp_path / "initramfs", "quiet")
+
+
+def test_a_file_that_changed_after_it_was_verified_is_not_taken(tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel"
+    kernel.write_bytes(b"verified")
+    signed = _artifact(kernel)
+    kernel.write_bytes(b"exchange")
+    with pytest.raises(Untrusted, match="digest is not the signed one"):
+        handover.take(kernel, signed, io.BytesIO())

@@ -5,6 +5,7 @@ A line of its own for each thing that happened, so that a serial log reads like 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -16,12 +17,13 @@ _MIB: Final = 1024 * 1024
 
 
 class Console:
-    """Tells by ``write``; ``clock`` gives the seconds since the kernel started.  Thread-safe as far as ``write`` is."""
+    """Tells by ``write``; ``clock`` gives the seconds since the kernel started.  Threads may share one."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float]) -> None:
         self._write = write
         self._clock = clock
         self._bar_shown = -_SECONDS_BETWEEN_BARS
+        self._lock = threading.Lock()
 
     def step(self, text: str) -> None:
         """A line with the time before it."""
@@ -29,7 +31,8 @@ class Console:
 
     def say(self, text: str) -> None:
         """A line.  Strings from elsewhere may be in it: what a terminal would obey is escaped."""
-        self._write(f"{printable(text)}\r\n")
+        with self._lock:
+            self._write(f"{printable(text)}\r\n")
 
     def progress(self, name: str, done: int, total: int) -> None:
         """How much of ``name`` has come, in bytes; shown twice a second at most, and when it is complete."""

@@ -1,19 +1,20 @@
 """Hands the machine over to a verified system: its kernel, and its initramfs with the root file system behind it.
 
 Memory: the joined initramfs is written once to a tmpfs, and the kernel holds it twice more while it loads it.  So three
-times the root file system is the most that is needed; the two artifacts that went into it should be gone by then.
+times the root file system is the most that is needed, where the artifacts that went into it are gone by then.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NoReturn
 
-from plasm_boot.errors import HandoverFailed
+from plasm_boot.errors import HandoverFailed, Untrusted
 from plasm_boot.linux import syscalls
+from plasm_boot.manifest import Artifact
 from plasm_boot.settings import STAGE2_ROOTFS
 from plasm_boot.stage1 import cpio
 
@@ -41,14 +42,33 @@ def command_line(signed: str, arguments: Iterable[tuple[str, str]]) -> str:
     return line
 
 
-def join(initramfs: BinaryIO, rootfs: BinaryIO, into: BinaryIO) -> None:
+def take(path: Path, artifact: Artifact, into: BinaryIO) -> None:
+    """Copy the ``artifact`` that is at ``path``: what is checked is what is copied, whatever happens to the file.
+
+    Raises:
+        Untrusted: what was copied is not what was signed.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            into.write(chunk)
+    if digest.hexdigest() != artifact.sha256:
+        raise Untrusted(f"{path} is refused: its digest is not the signed one", hint="try again, or another medium")
+
+
+def join(initramfs: tuple[Path, Artifact], rootfs: tuple[Path, Artifact], into: BinaryIO) -> None:
     """Write the initramfs into ``into``, and behind it an archive that has the root file system in
-    :data:`~plasm_boot.settings.STAGE2_ROOTFS`."""
-    size = os.fstat(rootfs.fileno()).st_size
-    into.write(cpio.padding(_copy(initramfs, into)))
-    into.write(cpio.before_file(STAGE2_ROOTFS, size))
-    _copy(rootfs, into)
-    into.write(cpio.after_file(size))
+    :data:`~plasm_boot.settings.STAGE2_ROOTFS`.
+
+    Raises:
+        Untrusted: as for :func:`take`.
+    """
+    take(*initramfs, into)
+    into.write(cpio.padding(initramfs[1].size))
+    into.write(cpio.before_file(STAGE2_ROOTFS, rootfs[1].size))
+    take(*rootfs, into)
+    into.write(cpio.after_file(rootfs[1].size))
 
 
 def load(kernel: Path, initramfs: Path, line: str) -> None:
@@ -67,7 +87,7 @@ def load(kernel: Path, initramfs: Path, line: str) -> None:
         ) from None
 
 
-def leap() -> None:
+def leap() -> NoReturn:
     """Boot into what was loaded; does not return.
 
     Raises:
@@ -77,12 +97,4 @@ def leap() -> None:
         syscalls.reboot(syscalls.KEXEC)
     except OSError as error:
         raise HandoverFailed(f"this kernel does not start the next one: {error.strerror}") from None
-
-
-def _copy(source: BinaryIO, target: BinaryIO) -> int:
-    """Copy all that is in ``source``; returns how many bytes."""
-    copied = 0
-    while chunk := source.read(_CHUNK):
-        target.write(chunk)
-        copied += len(chunk)
-    return copied
+    raise AssertionError("a kernel that was started does not return here")

@@ -25,9 +25,7 @@ class Image:
 
     def told(self, arguments: Arguments) -> Settings:
         """The settings with what was said on the command line: another channel, more providers and peers."""
-        return evolve(
-            self.settings,
-            channel=arguments.channel or self.settings.channel,
-            providers=(*self.settings.providers, *arguments.providers),
-            bootstrap=(*self.settings.bootstrap, *arguments.bootstrap),
-        )
+        providers = self.settings.providers + arguments.providers
+        bootstrap = self.settings.bootstrap + arguments.bootstrap
+        channel = arguments.channel or self.settings.channel
+        return evolve(self.settings, channel=channel, providers=providers, bootstrap=bootstrap)

@@ -30,6 +30,7 @@ class State:
 
     identifier: str
     memory: Path = STATE / "phase/tuf"
+    repository: Path = STATE / "phase"
     artifacts: Path = STATE / "phase/artifacts"
 
 

@@ -1,0 +1,134 @@
+"""Boots, and after each failure says what failed and why, tries again later, or does what a person chooses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from plasm.errors import PlasmError
+from plasm_boot.linux import syscalls
+from plasm_boot.linux.consoles import Consoles
+from plasm_boot.stage1 import diagnostics, loader
+from plasm_boot.stage1.arguments import Arguments
+from plasm_boot.stage1.boot import boot
+from plasm_boot.stage1.console import Console
+from plasm_boot.stage1.image import Image
+from plasm_boot.stage1.rescue import USUAL, Asking, Choice, Counting, menu, press, seconds_before_retry
+from plasm_boot.stage1.telling import Telling
+
+_SHELL: Final = "/bin/sh"
+_DEBUG: Final = "phase.debug=1"
+_QUIET_KERNEL: Final = "4"  # warnings and less stay in the kernel's log: KERN_WARNING is 4
+
+
+def keep_trying(crash: str | None) -> NoReturn:
+    """Try to boot until it works; ``crash`` is how the process before this one ended, if there was one."""
+    Path("/proc/sys/kernel/printk").write_text(_QUIET_KERNEL)
+    consoles = Consoles.of_this_machine()
+    console = Console(consoles.write, time.monotonic)
+    telling = Telling(console)
+    failures = 0
+    while True:
+        failure = crash or _try_once(console, telling)
+        crash, failures = None, failures + 1
+        console.step(f"failed: {failure}")
+        _rescue(consoles, console, telling, failures)
+
+
+def _try_once(console: Console, telling: Telling) -> str:
+    """Boot; returns only when that failed, with what is to be said about it in one line."""
+    command_line = Path("/proc/cmdline").read_text()
+    try:
+        boot(Image.read(), Arguments.parse(command_line), console, telling)
+    except PlasmError as error:
+        return str(error)
+    except Exception as error:
+        if _DEBUG in command_line.split():
+            for line in traceback.format_exc().splitlines():
+                console.say(line)
+        return f"a mistake in stage 1: {type(error).__name__}: {error}"
+
+
+def _rescue(consoles: Consoles, console: Console, telling: Telling, failures: int) -> None:
+    """Wait, ask and do what was chosen, until it is time to try again."""
+    offered = (*USUAL, Choice.SHELL) if _shell_offered() else USUAL
+    choice = _ask(consoles, console, offered, Counting(seconds_before_retry(failures)))
+    while choice is not Choice.RETRY:
+        _ACTIONS[choice](consoles, console, telling)
+        choice = _ask(consoles, console, offered, Asking())
+
+
+def _ask(consoles: Consoles, console: Console, offered: Sequence[Choice], state: Counting | Asking) -> Choice:
+    console.say("")
+    for line in menu(offered):
+        console.say(line)
+    consoles.forget_keys()
+    while True:
+        consoles.write(f"\r{state.line()}\033[K")
+        # A question waits for its answer as long as it takes; this only bounds one look for it.
+        key = consoles.key(1.0 if isinstance(state, Counting) else 3600.0)
+        if key is not None:
+            reached: Counting | Asking | Choice = press(key, offered)
+        else:
+            reached = state.tick() if isinstance(state, Counting) else state
+        if isinstance(reached, Choice):
+            console.say("")
+            return reached
+        state = reached
+
+
+def _shell_offered() -> bool:
+    try:
+        return Image.read().settings.shell and os.access(_SHELL, os.X_OK)
+    except (OSError, ValueError):
+        return False
+
+
+def _show_diagnostics(consoles: Consoles, console: Console, telling: Telling) -> None:
+    for line in diagnostics.report():
+        console.say(f"  {line}")
+    for refusal in telling.refusals:
+        console.say(f"  refused    {refusal}")
+
+
+def _boot_other_mode(consoles: Consoles, console: Console, telling: Telling) -> None:
+    """Let the firmware's menu show up again, or begin with the entry that was chosen here."""
+    entries = loader.entries()
+    for number, entry in enumerate(entries, 1):
+        console.say(f"  {number}  {entry.title}")
+    console.say("  0  show the menu")
+    key = consoles.key(3600.0) or ""
+    if key.isdigit() and 0 < int(key) <= len(entries):
+        if not loader.choose_once(entries[int(key) - 1]):
+            console.say("this firmware does not let the choice be handed on: choose it in the menu")
+    elif key != "0":
+        return
+    syscalls.reboot(syscalls.RESTART)
+
+
+def _power_off(consoles: Consoles, console: Console, telling: Telling) -> None:
+    syscalls.reboot(syscalls.POWER_OFF)
+
+
+def _reboot(consoles: Consoles, console: Console, telling: Telling) -> None:
+    syscalls.reboot(syscalls.RESTART)
+
+
+def _run_shell(consoles: Consoles, console: Console, telling: Telling) -> None:
+    """A shell at the console that the kernel calls its own; leaving it leads back here."""
+    with Path("/dev/console").open("r+b", buffering=0) as terminal:
+        subprocess.run([_SHELL, "-i"], stdin=terminal, stdout=terminal, stderr=terminal, check=False)  # noqa: S603
+
+
+_ACTIONS: Final[dict[Choice, Callable[[Consoles, Console, Telling], None]]] = {
+    Choice.OTHER_MODE: _boot_other_mode,
+    Choice.DIAGNOSTICS: _show_diagnostics,
+    Choice.POWER_OFF: _power_off,
+    Choice.REBOOT: _reboot,
+    Choice.SHELL: _run_shell,
+}
