@@ -27,7 +27,8 @@ _MAX_VERSION: Final = 2**53 - 1
 _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _RELATIVE_URL: Final = re.compile(r"(?!\.)[A-Za-z0-9_.~-]+(/(?!\.)[A-Za-z0-9_.~-]+)*", re.ASCII)
 _ABSOLUTE_URL: Final = re.compile(
-    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:[0-9]{1,5})?(/[!-~]*)?", re.ASCII
+    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:[0-9]{1,5})?(/[A-Za-z0-9_.~%!$&'()*+,;=:@/-]*)?",
+    re.ASCII,
 )
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
@@ -75,7 +76,7 @@ def _url(value: object) -> str:
     if _RELATIVE_URL.fullmatch(url):
         return url
     try:
-        usable = _ABSOLUTE_URL.fullmatch(url) and urlsplit(url).port != 0 and not set("?#") & set(url)
+        usable = _ABSOLUTE_URL.fullmatch(url) is not None and urlsplit(url).port != 0
     except ValueError:
         usable = False
     if not usable:

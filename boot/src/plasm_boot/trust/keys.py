@@ -21,6 +21,7 @@ from plasm.config import Config
 from plasm.errors import IdentityMissing, UnreadableInput
 from plasm.files import write_atomically
 from plasm.plugins import PluginHost
+from plasm.plugins.index import PluginKind
 from plasm_boot.errors import InvalidKeys, KeysExist
 from plasm_boot.trust import root as roots
 from plasm_boot.trust.public_files import write_public, writing
@@ -69,14 +70,14 @@ class KeyFolder:
         self.path = path
         self._config = config
 
-    def create(self, *, root_keys: int, root_threshold: int, expires: datetime, plugin: str) -> RootMetadata:
+    def create(self, *, root_keys: int, root_threshold: int, expires: datetime, plugin: str | None) -> RootMetadata:
         """Make the first keys, so many for root and one for each other role, and the root metadata that says so.
 
         Raises:
             KeysExist: there are keys already.
             InvalidKeys: no such threshold can be met.
             UnwritableOutput: the folder cannot be written.
-            PlasmError: the signing plugin called ``plugin`` cannot make keys.
+            PlasmError: the signing plugin called ``plugin``, or the usual one, cannot make keys.
         """
         if not 1 <= root_threshold <= root_keys:
             raise InvalidKeys(f"{root_threshold} of {root_keys} keys cannot sign", hint="give a smaller threshold")
@@ -90,7 +91,7 @@ class KeyFolder:
             write_public(self.path / ROOT, root.to_bytes(), replace=False)
         return root
 
-    def rotate(self, role: str, *, expires: datetime, plugin: str) -> RootMetadata:
+    def rotate(self, role: str, *, expires: datetime, plugin: str | None) -> RootMetadata:
         """Give ``role`` as many new keys as it has, in a new version of root; the old keys stay in the folder.
 
         The new root is signed by the root keys at hand; it may lack signatures still.
@@ -136,14 +137,16 @@ class KeyFolder:
         found = [path for path in self.path.glob("*-*") if name.fullmatch(path.name)]
         return sorted(found, key=lambda path: (_role(path), _number(path)))
 
-    def _make(self, role: str, count: int, plugin: str) -> list[HeldKey]:
+    def _make(self, role: str, count: int, plugin: str | None) -> list[HeldKey]:
         last = max(map(_number, self._taken(role)), default=0)
         return [self._make_one(self.path / f"{role}-{last + n}", plugin) for n in range(1, count + 1)]
 
-    def _make_one(self, folder: Path, plugin: str) -> HeldKey:
-        signer = PluginSigner(_host(folder, self._config).create_identity(plugin))
+    def _make_one(self, folder: Path, plugin: str | None) -> HeldKey:
+        host = _host(folder, self._config)
+        name = host.select(PluginKind.SIGNING, plugin or self._config.signer).name
+        signer = PluginSigner(host.create_identity(name))
         with writing(folder):
-            write_atomically(folder / _PLUGIN, f"{plugin}\n".encode())
+            write_atomically(folder / _PLUGIN, f"{name}\n".encode())
         return HeldKey(folder, signer)
 
     def _complete_root(self) -> Root:

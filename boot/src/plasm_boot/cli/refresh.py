@@ -1,0 +1,30 @@
+"""``plasm boot refresh``: vouch anew for what is published."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import typer
+
+from plasm.cli.console import say
+from plasm_boot.cli.keys import AsJson, key_folder
+from plasm_boot.cli.publish import Keys, Repo, tell
+from plasm_boot.trust.publishing import refresh as refresh_repository
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\b
+Examples:
+  plasm boot refresh --repo repo/ --keys keys/       from a timer, every day
+
+\b
+A timestamp is good for two weeks: a machine that is shown none newer refuses to boot what may be old.
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def refresh(repo: Repo, keys: Keys, json_: AsJson = False) -> None:
+    """Sign a new timestamp, and anew whatever else would expire before long."""
+    refreshed = refresh_repository(repo, key_folder(keys), now=datetime.now(UTC))
+    say("refreshed")
+    tell(refreshed, as_json=json_)
