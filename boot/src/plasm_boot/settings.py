@@ -8,7 +8,7 @@ never what it trusts: that is the pinned root metadata alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -42,6 +42,10 @@ ARGUMENTS: Final[Mapping[str, str]] = {
 }
 
 
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 @frozen
 class Settings:
     """What stage 1 is told.  ``plugins`` and ``policy`` are the mode's, flattened so that nothing has to be looked up.
@@ -59,8 +63,8 @@ class Settings:
     cache: bool
     writes: bool
     network_scope: str
-    providers: tuple[str, ...] = field(default=(), converter=tuple)
-    bootstrap: tuple[str, ...] = field(default=(), converter=tuple)
+    providers: tuple[str, ...] = field(default=(), converter=_texts)
+    bootstrap: tuple[str, ...] = field(default=(), converter=_texts)
     shell: bool = False
 
     def to_bytes(self) -> bytes:
