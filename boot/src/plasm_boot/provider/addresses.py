@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 import ifaddr
 from attrs import frozen
@@ -16,6 +16,9 @@ from plasm.errors import InvalidInput
 USUAL_PORT: Final = 8380
 _HTTP_PORT: Final = 80
 _MAX_PORT: Final = 65535
+_URL: Final = re.compile(
+    r"http://(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?/?", re.ASCII
+)
 
 
 @frozen
@@ -74,18 +77,16 @@ def announced(url: str) -> tuple[Endpoint, ...]:
     Raises:
         InvalidInput: it is no URL like ``http://192.0.2.7:8380``, or the name is unknown.
     """
-    parts = urlsplit(url)
-    try:
-        port = parts.port or _HTTP_PORT
-    except ValueError:
-        port = 0
-    if parts.scheme != "http" or not parts.hostname or not port or url.rstrip("/") != f"http://{parts.netloc}":
+    match = _URL.fullmatch(url)
+    port = int(match["port"] or _HTTP_PORT) if match else 0
+    if match is None or not 0 < port <= _MAX_PORT:
         raise InvalidInput(
             f"{url[:200]!r} cannot be announced",
             hint="write it like http://192.0.2.7:8380: plain HTTP and no path, for what is served is signed",
         )
+    host = match["ipv6"] or match["name"]
     try:
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise InvalidInput(f"{url[:200]!r} cannot be announced: nobody knows that name") from None
     return tuple(dict.fromkeys(Endpoint(str(name[0]).partition("%")[0], port) for *_, name in found))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
@@ -102,7 +102,10 @@ class Application:
             if message["type"] == "http.response.start":
                 self._tally.answers[message["status"]] += 1
             self._tally.sent_bytes += len(message.get("body", b""))
-            await send(message)
+            # With the last message, Hypercorn tells of a disconnection before it has made ready for the next request or
+            # closed; Starlette hears it and would cancel that.
+            with CancelScope(shield=True):
+                await send(message)
 
         return count
 

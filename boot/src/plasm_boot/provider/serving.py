@@ -28,6 +28,8 @@ HEADER_SECONDS: Final = 10.0
 """Within it, a request has to be complete, from the connection's beginning or the end of the last answer."""
 SENDING_SECONDS: Final = 30.0
 """Within it, a client has to take a piece of what it is sent: :data:`~.application.CHUNK_BYTES` at most."""
+QUIET_SECONDS: Final = SENDING_SECONDS + HEADER_SECONDS
+"""After it, a connection on which nothing was sent ends, whatever protocol it was upgraded to."""
 MAX_HEADER_BYTES: Final = 8192
 _PAUSE_SECONDS: Final = 1.0
 _REFUSING_SECONDS: Final = 1.0
@@ -40,18 +42,21 @@ _log = logging.getLogger(__name__)
 class Connection:
     """A connection as Hypercorn uses one: a trio stream whose other end has to keep up.
 
-    When it is over, ``scope`` is cancelled: Hypercorn would wait for the next request, though none can come.
+    When it is over, or nothing goes on, ``scope`` is cancelled: Hypercorn would wait for the next request, though none
+    can come.
     """
 
     def __init__(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         self._stream = stream
         self._scope = scope
+        self._put_off_the_end()
         self.socket = stream.socket
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         data = b""
         try:
-            data = bytes(await self._stream.receive_some(max_bytes))
+            # No more at once than a request may have, for Hypercorn bounds only those of which a part is missing.
+            data = bytes(await self._stream.receive_some(min(max_bytes or MAX_HEADER_BYTES, MAX_HEADER_BYTES)))
         finally:
             if not data:
                 self._scope.cancel()
@@ -63,6 +68,7 @@ class Connection:
         Raises:
             trio.BrokenResourceError: the other end is gone, or does not take it in time.
         """
+        self._put_off_the_end()
         with trio.move_on_after(SENDING_SECONDS) as patience:
             await self._stream.send_all(data)
         if patience.cancelled_caught:
@@ -79,6 +85,9 @@ class Connection:
         """Close it at once, whatever is under way."""
         self.socket.close()
         self._scope.cancel()
+
+    def _put_off_the_end(self) -> None:
+        self._scope.deadline = trio.current_time() + QUIET_SECONDS
 
 
 class Server:

@@ -1,0 +1,318 @@
+"""Clients that are slow, greedy or mad: each costs little, and none of them hinders the others or the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from h2.connection import H2Connection
+from h2.events import ResponseReceived
+
+pytest.importorskip("plasm_boot")
+
+from boot.provided import CONTENT, Repository, Served, hear, repository, serving
+
+from plasm.errors import InvalidInput, UnreadableInput
+from plasm.node.log import Log
+from plasm_boot.provider import serving as serving_module
+from plasm_boot.provider.addresses import Endpoint, announced, reached_at
+from plasm_boot.provider.admission import MAX_REMEMBERED, Pace, client_of
+from plasm_boot.provider.provider import Provider
+
+LARGE = 2**26
+"""More bytes than the buffers of two sockets take."""
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    return repository(tmp_path / "repo")
+
+
+def request(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: here", *headers, "", ""]).encode("latin-1")
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """All that comes until the other end closes, in whatever way."""
+    received = b""
+    try:
+        while piece := connection.recv(2**20):
+            received += piece
+    except ConnectionError:
+        pass
+    return received
+
+
+def connections(served: Served) -> int:
+    return int(json.loads(served.get("/status").body)["connections"])
+
+
+def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        pass
+
+
+def test_headers_that_trickle_in_are_not_waited_for(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "HEADER_SECONDS", 0.3)
+    with serving(repo.path) as served, served.connect() as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\n")
+        connection.settimeout(0.02)
+        until(lambda: not takes_more(connection, b"X: y\r\n"))
+        assert served.get("/health").status == 200
+
+
+def takes_more(connection: socket.socket, data: bytes) -> bool:
+    """Whether the other end is still there when more is sent and nothing comes."""
+    try:
+        connection.sendall(data)
+        return connection.recv(1) != b""
+    except TimeoutError:
+        return True
+    except ConnectionError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        request("/health", "X-Large: " + "x" * 20_000),
+        request("/" + "x" * 20_000),
+        request("/health", *(f"X-{number}: y" for number in range(3000))),
+    ],
+    ids=["header", "path", "headers"],
+)
+def test_large_headers_are_refused(repo: Repository, said: bytes) -> None:
+    with serving(repo.path) as served, served.connect() as connection:
+        connection.sendall(said)
+        assert rest_of(connection).startswith(b"HTTP/1.1 431 ")
+        assert served.get("/health").status == 200
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\0" * 100 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 300 + b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /health HTTP/9.9\r\n\r\n",
+        b"GET /health HTTP/1.1\r\n\r\n",
+        b"GET /heal\0th HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100,
+    ],
+)
+def test_what_is_no_request_is_turned_away(repo: Repository, said: bytes) -> None:
+    with serving(repo.path) as served:
+        with served.connect() as connection:
+            connection.sendall(said)
+            connection.shutdown(socket.SHUT_WR)
+            assert b"HTTP/1.1 200" not in rest_of(connection)
+        assert served.get("/health").status == 200
+        assert "Traceback" not in served.log.getvalue()
+
+
+def test_requests_in_one_packet_are_answered_one_after_the_other(repo: Repository) -> None:
+    with serving(repo.path) as served, served.connect() as connection:
+        connection.sendall(
+            request("/health") + request(f"/artifacts/{repo.artifact}") + request("/no", "Connection: close")
+        )
+        received = rest_of(connection)
+    first, second, third = received.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"200")
+    assert second.endswith(b"\r\n\r\n" + CONTENT)
+    assert third.startswith(b"404")
+
+
+@pytest.mark.parametrize("header", ["Content-Length: 1000000000", "Transfer-Encoding: chunked"])
+def test_bodies_are_not_taken(repo: Repository, header: str) -> None:
+    with serving(repo.path) as served, served.connect() as connection:
+        connection.sendall(request("/health", header))
+        assert rest_of(connection).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"])
+def test_other_methods_are_not_allowed(repo: Repository, method: str) -> None:
+    with serving(repo.path) as served:
+        answer = served.get(f"/artifacts/{repo.artifact}", method)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_neither_websockets_nor_http_2_are_spoken(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "QUIET_SECONDS", 0.3)
+    upgrade = ("Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+    with serving(repo.path) as served:
+        with served.connect() as connection:
+            connection.sendall(request("/health", "Upgrade: websocket", *upgrade))
+            assert rest_of(connection).startswith(b"HTTP/1.1 403 ")
+        with served.connect() as connection:
+            speaker = H2Connection()
+            speaker.initiate_connection()
+            asked = {":method": "GET", ":path": "/health", ":authority": "here", ":scheme": "http"}
+            speaker.send_headers(1, list(asked.items()), end_stream=True)
+            connection.sendall(speaker.data_to_send())
+            answers: list[ResponseReceived] = []
+            while not answers:
+                events = speaker.receive_data(connection.recv(2**16))
+                answers = [event for event in events if isinstance(event, ResponseReceived)]
+            assert (b":status", b"505") in answers[0].headers
+
+
+def test_a_client_that_reads_nothing_loses_its_place(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "SENDING_SECONDS", 0.3)
+    large = repo.add(bytes(LARGE))
+    with serving(repo.path) as served, served.connect() as idle:
+        idle.sendall(request(f"/artifacts/{large}"))
+        until(lambda: connections(served) == 1)
+        assert len(rest_of(idle)) < LARGE
+
+
+def test_one_client_gets_so_many_connections(repo: Repository) -> None:
+    with serving(repo.path, connections_per_client=2) as served:
+        with served.connect() as one, served.connect() as other:
+            for connection in (one, other):
+                connection.sendall(request("/health"))
+                assert hear(connection).status == 200
+            refused = served.get("/health")
+            assert refused.status == 429
+            assert int(refused.headers["retry-after"]) > 0
+        until(lambda: served.get("/health").status == 200)
+
+
+def test_a_full_provider_says_so(repo: Repository) -> None:
+    with serving(repo.path, connections=1) as served:
+        with served.connect() as connection:
+            connection.sendall(request("/health"))
+            assert hear(connection).status == 200
+            refused = served.get("/health")
+            assert refused.status == 503
+            assert int(refused.headers["retry-after"]) > 0
+        until(lambda: served.get("/health").status == 200)
+
+
+def test_one_client_gets_so_many_answers_in_a_minute(repo: Repository) -> None:
+    with serving(repo.path, requests_per_minute=3) as served:
+        assert [served.get("/health").status for _ in range(3)] == [200, 200, 200]
+        refused = served.get(f"/artifacts/{repo.artifact}")
+        assert refused.status == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 20
+
+
+def test_a_client_that_goes_away_leaves_nothing_open(repo: Repository) -> None:
+    large = repo.add(bytes(LARGE))
+    with serving(repo.path) as served:
+        served.get("/health")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            with served.connect() as connection:
+                connection.sendall(request(f"/artifacts/{large}"))
+                assert connection.recv(1000)
+        until(lambda: connections(served) == 1)
+        until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+        assert "warning" not in served.log.getvalue()
+
+
+def test_a_stop_lets_what_is_being_sent_be_finished(repo: Repository) -> None:
+    large = repo.add(os.urandom(2**24))
+    with serving(repo.path) as served, served.connect() as connection, served.connect() as idle:
+        idle.sendall(request("/health"))
+        assert hear(idle).status == 200
+        connection.sendall(request(f"/artifacts/{large}"))
+        received = connection.recv(1000)
+        served.begin_to_stop()
+        assert idle.recv(1) == b""
+        until(lambda: refuses(served))
+        received += rest_of(connection)
+        served.wait_for_the_end()
+    assert received.partition(b"\r\n\r\n")[2] == (repo.path / "artifacts" / large).read_bytes()
+    assert [json.loads(line)["event"] for line in served.log.getvalue().splitlines()] == [
+        "listening",
+        "draining",
+        "stopped",
+    ]
+
+
+def refuses(served: Served) -> bool:
+    try:
+        served.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_what_a_stop_cuts_off_is_resumed_after_the_next_start(repo: Repository) -> None:
+    content = os.urandom(LARGE)
+    path = f"/artifacts/{repo.add(content)}"
+    with serving(repo.path, grace=0.1) as served, served.connect() as connection:
+        connection.sendall(request(path))
+        until(lambda: connections(served) == 2)
+        served.begin_to_stop()
+        served.wait_for_the_end()
+        head, _, begun = rest_of(connection).partition(b"\r\n\r\n")
+    assert 0 < len(begun) < len(content)
+    (etag,) = (line.partition(b": ")[2].decode() for line in head.split(b"\r\n") if line.startswith(b"etag:"))
+    with serving(repo.path) as served:
+        answer = served.get(path, Range=f"bytes={len(begun)}-", If_Range=etag)
+    assert answer.status == 206
+    assert begun + answer.body == content
+
+
+def test_a_bucket_of_requests_fills_again() -> None:
+    now = 100.0
+    pace = Pace(60, lambda: now)
+    assert [pace.wait("a") for _ in range(60)] == [0.0] * 60
+    assert pace.wait("a") == pytest.approx(1.0)
+    assert pace.wait("b") == 0
+    now += 1.5
+    assert pace.wait("a") == 0
+    assert pace.wait("a") == pytest.approx(0.5)
+    for number in range(2 * MAX_REMEMBERED):
+        pace.wait(str(number))
+    assert len(pace._left) == MAX_REMEMBERED
+
+
+def test_a_client_of_ipv6_is_its_whole_network() -> None:
+    assert client_of("2001:db8::1") == client_of("2001:db8::ffff") != client_of("2001:db8:0:1::1")
+    assert client_of("192.0.2.7") == client_of("::ffff:192.0.2.7") != client_of("192.0.2.8")
+    assert client_of("fe80::1%lo") == client_of("fe80::2")
+
+
+@pytest.mark.parametrize("text", ["", "8380", "a:b", ":65536", "::1:80", "[::1]", "[::1]:", "[a]:80", "[::1%lo]:80"])
+def test_what_is_no_endpoint_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match="HOST:PORT"):
+        Endpoint.parse(text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "192.0.2.7", "https://192.0.2.7", "http://", "http://192.0.2.7/repo", "http://192.0.2.7:0", "http://[::1",
+     "http://192.0.2.7:x", "http://192.0.2.7?x", "http://me@192.0.2.7", "ftp://192.0.2.7"],
+)  # fmt: skip
+def test_what_cannot_be_announced_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot be announced"):
+        announced(url)
+
+
+def test_urls_are_announced_as_endpoints() -> None:
+    assert announced("http://192.0.2.7/") == (Endpoint("192.0.2.7", 80),)
+    assert announced("http://[2001:db8::7]:8380")[0].multiaddress == "/ip6/2001:db8::7/tcp/8380/http"
+
+
+def test_all_addresses_means_those_that_others_reach() -> None:
+    reached = reached_at([Endpoint("0.0.0.0", 8380), Endpoint("::", 8380)])
+    assert all(endpoint.port == 8380 for endpoint in reached)
+    assert not {"0.0.0.0", "::"} & {endpoint.host for endpoint in reached}
+    assert reached_at([Endpoint("127.0.0.1", 1)]) == (Endpoint("127.0.0.1", 1),)
+
+
+def test_a_provider_needs_a_repository(tmp_path: Path) -> None:
+    from boot.provided import settings
+
+    with pytest.raises(UnreadableInput, match="no folder"):
+        Provider(settings(tmp_path / "missing"), Log())
+    with pytest.raises(InvalidInput, match="is not a repository"):
+        Provider(settings(tmp_path), Log())
