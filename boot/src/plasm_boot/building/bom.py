@@ -69,7 +69,8 @@ def _wheel(wheel: Wheel, composition: Composition, house: Wheelhouse) -> Compone
     contents = house.contents(wheel)
     stages = "stage 1, rootfs" if wheel in composition.stage1_wheels else "rootfs"
     about = metadata.distribution(wheel.name).metadata
-    licence = about.get("License-Expression") or (about.get("License") or "").split("\n")[0]
+    fields = about.json
+    licence = str(fields.get("license_expression") or fields.get("license") or "").split("\n")[0]
     classified = [text.rpartition("::")[2].strip() for text in about.get_all("Classifier") or () if "License" in text]
     return _component(
         wheel.name,

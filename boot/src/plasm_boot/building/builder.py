@@ -1,7 +1,8 @@
 """Builds systems, one a mode: what ``plasm boot publish`` publishes and what goes onto a medium.
 
-``BUILD/<mode>/`` then holds ``kernel``, ``initramfs``, ``rootfs.squashfs`` and ``system.json``, which are published,
-``stage1.cpio.zst`` and ``settings.json``, which images are made of, and ``bom.cdx.json``, which says what is in all that.
+``BUILD/<mode>/`` then holds ``kernel``, ``initramfs``, ``rootfs.squashfs`` and ``system.json``, which are published;
+``stage1.cpio.zst``, ``settings.json`` and ``boot-loader.efi``, which images are made of besides the kernel; and
+``bom.cdx.json``, which says what is in all that.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from plasm_boot.system import SYSTEM, System, SystemFile, SystemFiles
 
 STAGE1: Final = "stage1.cpio.zst"
 SETTINGS: Final = "settings.json"
+BOOT_LOADER: Final = "boot-loader.efi"
 TOOLS: Final = (*debian.TOOLS, *kernel.TOOLS, *squashfs.TOOLS, *wheels.TOOLS, "zstd")
 
 Report = Callable[[str], None]
@@ -120,15 +122,18 @@ def _build(
     verity = squashfs.write_squashfs(root, folder / "rootfs.squashfs", order.epoch, order.effort)
 
     built_at = datetime.fromtimestamp(order.epoch, UTC)
-    names = ("kernel", "initramfs", "rootfs.squashfs")
+    kernel_file, initramfs_file, rootfs_file = (
+        SystemFile.of(folder / name) for name in ("kernel", "initramfs", "rootfs.squashfs")
+    )
     system = System(
         mode=mode.name,
         arch=order.arch.name,
         cmdline=" ".join((*console_arguments(order.arch), verity.argument, *mode.kernel_arguments)),
         built_at=built_at,
-        files=SystemFiles(*(SystemFile.of(folder / name) for name in names)),
+        files=SystemFiles(kernel_file, initramfs_file, rootfs_file),
     )
     (folder / SYSTEM).write_bytes(system.to_bytes())
+    shutil.copy(tree.boot_loader, folder / BOOT_LOADER)
     (folder / SETTINGS).write_bytes(_settings(order, composition, built_at).to_bytes())
     parts = {"stage 1": first, "initramfs": second, "rootfs": root}
     bom.write(folder / "bom.cdx.json", composition, tree, parts, system, house)

@@ -36,6 +36,7 @@ PACKAGES: Final = (
     "nftables",
     "python3",
     "systemd",
+    "systemd-boot-efi",
     "systemd-sysv",
     "udev",
 )
@@ -106,6 +107,11 @@ class Debian:
     @property
     def modules(self) -> Path:
         return self.kernel / "lib/modules" / self.kernel_version
+
+    @property
+    def boot_loader(self) -> Path:
+        """systemd-boot for the firmware of this architecture."""
+        return self.root / "usr/lib/systemd/boot/efi" / self.arch.systemd_boot
 
     @property
     def library_folders(self) -> tuple[Path, ...]:

@@ -19,8 +19,7 @@ table inet phase {{
         iif lo accept
         ct state established,related accept
         ct state invalid drop
-        ip protocol icmp accept
-        meta l4proto ipv6-icmp accept
+        meta l4proto {{ 1, 58 }} accept
         udp dport {{ 68, 546 }} accept
 {ports}    }}
 }}

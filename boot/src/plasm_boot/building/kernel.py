@@ -61,7 +61,7 @@ STAGE2: Final = (
     "uas",
 )
 """The small initramfs mounts the root file system from memory, and the partition that keeps state."""
-ROOTFS: Final = (*STAGE1, *NETWORK, *FIREWALL)
+ROOTFS: Final = (*STAGE1, *NETWORK, *FIREWALL, "autofs4", "efivarfs")
 
 
 def modules(debian: Debian, names: Iterable[str], folders: Iterable[str] = ()) -> Contents:

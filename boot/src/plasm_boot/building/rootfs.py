@@ -29,7 +29,7 @@ _DROPPED: Final = (
     *("usr/lib/apt", "usr/lib/dpkg", "usr/bin/apt*", "usr/bin/dpkg*", "usr/share/gdb", "usr/share/pixmaps"),
     *("etc/machine-id", "var/lib/dbus", "etc/ld.so.cache~", "usr/lib/python3/dist-packages/__pycache__"),
     *("etc/systemd/system/timers.target.wants", "etc/systemd/system/*/e2scrub*", "etc/.pwd.lock", "etc/hostname"),
-    *("etc/resolv.conf", "usr/lib/systemd/system/apt-*", "usr/lib/systemd/system/dpkg-*", "phase", "etc/fstab"),
+    *("etc/resolv.conf", "usr/lib/systemd/system/apt-*", "usr/lib/systemd/system/dpkg-*", "phase", "etc/fstab", "usr/lib/systemd/boot"),
     *(f"{LIBRARY}/{pattern}" for pattern in UNUSED_LIBRARY),
 )
 
@@ -38,7 +38,7 @@ _MASKED: Final = (
     *("systemd-firstboot.service", "systemd-repart.service", "systemd-machine-id-commit.service"),
     *("systemd-pcrphase.service", "systemd-pcrphase-sysinit.service", "systemd-boot-check-no-failures.service"),
     *("systemd-remount-fs.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service"),
-    *("hwclock.service", "nftables.service"),
+    *("hwclock.service", "nftables.service", "proc-sys-fs-binfmt_misc.automount"),
 )
 _UNITS: Final = "usr/lib/systemd/system"
 _ENABLED: Final = "etc/systemd/system"

@@ -1,4 +1,4 @@
-"""Wheels, unpacked and compiled for an image: those from an index are kept for the next time, our own are built anew."""
+"""Wheels, unpacked and compiled for an image: those from an index are kept for the next time, others built anew."""
 
 from __future__ import annotations
 

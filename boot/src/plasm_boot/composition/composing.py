@@ -85,7 +85,7 @@ def parse_plugins(texts: Iterable[str]) -> tuple[tuple[PluginKind, str], ...]:
         InvalidInput: one that is not of this form, or of no kind that there is.
     """
     found = []
-    for text in (part for text in texts for part in text.split(",") if part):
+    for text in ",".join(texts).replace(",", " ").split():
         kind, separator, name = text.partition(":")
         if not separator or not name or kind not in set(PluginKind):
             raise InvalidInput(
