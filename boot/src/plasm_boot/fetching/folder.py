@@ -54,16 +54,18 @@ class FolderSource:
         try:
             folder = self._folder.resolve(strict=True)
             real = (folder / path).resolve(strict=True)
-            # A pipe with nobody at its other end is not waited for.
-            descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+            inside = real.is_relative_to(folder) and stat.S_ISREG(real.stat().st_mode)
+            # Should it have become a pipe since, nobody is waited for at its other end.
+            descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW) if inside else None
         except (FileNotFoundError, NotADirectoryError, ValueError):
-            yield None
-            return
+            descriptor = None
         except (OSError, RuntimeError) as error:
             raise self._failed(path, error) from None
-        with open(descriptor, "rb") as file:
-            inside = real.is_relative_to(folder) and stat.S_ISREG(os.fstat(descriptor).st_mode)
-            yield file if inside else None
+        if descriptor is None:
+            yield None
+        else:
+            with open(descriptor, "rb") as file:
+                yield file
 
     def _take(self, path: str, file: BinaryIO, count: int) -> bytes:
         try:

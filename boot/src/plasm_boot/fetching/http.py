@@ -183,7 +183,7 @@ class HttpSource:
         except urllib3.exceptions.ConnectTimeoutError:
             self._require(False, path, f"is not to be had: no connection within {self._patience.connect:g} seconds")
         except urllib3.exceptions.TimeoutError:
-            self._require(False, path, f"stalls: nothing came for {self._patience.silence:g} seconds")
+            self._require(False, path, f"stalls: no more came within {self._patience.silence:g} seconds")
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             self._require(False, path, f"is not to be had: {_cause(error)}")
 
@@ -207,14 +207,23 @@ class _Timed:
     timeout: Any
 
     def getresponse(self) -> Any:
-        sock = self.sock
-        timer = threading.Timer(sock.gettimeout(), lambda: _shut(sock))
+        sock, late = self.sock, threading.Event()
+
+        def end() -> None:
+            late.set()
+            with suppress(OSError):
+                sock.shutdown(SHUT_RDWR)
+
+        timer = threading.Timer(self.timeout, end)
         timer.daemon = True
         timer.start()
         try:
             return super().getresponse()  # type: ignore[misc]
         finally:
             timer.cancel()
+            # A head that was cut off is taken for a short one.
+            if late.is_set():
+                raise TimeoutError
 
 
 class _Connection(_Timed, HTTPConnection):
@@ -231,8 +240,3 @@ class _Pool(HTTPConnectionPool):
 
 class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
-
-
-def _shut(sock: Any) -> None:
-    with suppress(OSError):
-        sock.shutdown(SHUT_RDWR)
