@@ -111,18 +111,21 @@ class Server:
     async def serve(self, listeners: Sequence[trio.SocketListener], stopping: trio.Event, grace: float) -> None:
         """Serve until ``stopping``; then finish what is being sent, within ``grace`` seconds, and return."""
         async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as accepting:
-                for listener in listeners:
-                    accepting.start_soon(self._accept, listener, connections)
-                await stopping.wait()
-                accepting.cancel_scope.cancel()
-            await self._context.terminated.set()
-            with trio.move_on_after(grace):
-                while self._open:
-                    await self._left.wait()
-            for connection in self._open:
-                connection.drop()
-            connections.cancel_scope.cancel()
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listener in listeners:
+                        accepting.start_soon(self._accept, listener, connections)
+                    await stopping.wait()
+                    accepting.cancel_scope.cancel()
+                await self._context.terminated.set()
+                with trio.move_on_after(grace):
+                    while self._open:
+                        await self._left.wait()
+            finally:
+                # Also where this is cancelled: Hypercorn would not hear of it while it sends.
+                for connection in tuple(self._open):
+                    connection.drop()
+                connections.cancel_scope.cancel()
 
     async def _accept(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
         async with listener:
