@@ -31,7 +31,17 @@ DISKS: Final = (
     *("sd_mod", "sr_mod", "cdrom", "ahci", "ata_piix", "nvme", "usb-storage", "uas", "sdhci-pci", "sdhci-acpi"),
     *("mmc_block", "xhci-pci", "ehci-pci", "uhci-hcd", "usbhid", "hid-generic", "mptspi", "mptsas", "megaraid_sas"),
 )
-FILE_SYSTEMS: Final = ("vfat", "nls_cp437", "nls_iso8859-1", "nls_utf8", "nls_ascii", "ext4", "squashfs", "overlay")
+FILE_SYSTEMS: Final = (
+    "vfat",
+    "nls_cp437",
+    "nls_iso8859-1",
+    "nls_utf8",
+    "nls_ascii",
+    "ext4",
+    "squashfs",
+    "overlay",
+    "efivarfs",
+)
 INTEGRITY: Final = ("loop", "dm-mod", "dm-verity")
 NETWORK_FOLDERS: Final = ("kernel/drivers/net/ethernet", "kernel/drivers/net/phy", "kernel/drivers/net/usb")
 NETWORK: Final = (

@@ -16,16 +16,19 @@ from plasm_boot.building.python import LIBRARY, PROGRAM, sourceless
 # Debian has everything in /usr, and these links to it.
 _MERGED: Final = ("bin", "sbin", "lib", "lib64")
 
-# What of the standard library only developers, windows and databases use.
+# What of the standard library only developers and windows use.
 UNUSED_LIBRARY: Final = (
-    *("config-*", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "sqlite3", "curses", "dbm", "test"),
-    *("tkinter", "turtle*", "turtledemo", "unittest", "wsgiref", "xmlrpc", "venv", "LICENSE.txt", "msilib", "pydoc.*"),
-    *("doctest.*", "__phello__", "lib-dynload/_test*", "lib-dynload/_sqlite3*", "lib-dynload/_dbm*"),
+    *("config-*", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "curses", "dbm", "test"),
+    *("tkinter", "turtle*", "turtledemo", "unittest", "xmlrpc", "venv", "LICENSE.txt", "msilib", "pydoc.*"),
+    *("doctest.*", "__phello__", "lib-dynload/_test*", "lib-dynload/_dbm*"),
     *("lib-dynload/_curses*", "lib-dynload/_codecs_*", "lib-dynload/_xx*", "lib-dynload/xx*", "lib-dynload/nis*"),
     *("lib-dynload/ossaudiodev*", "lib-dynload/audioop*", "lib-dynload/readline*", "lib-dynload/_lsprof*"),
     *("lib-dynload/_ctypes_test*", "EXTERNALLY-MANAGED", "_sysconfigdata_*", "__pycache__/_sysconfigdata_*"),
     *("__pycache__/turtle*", "__pycache__/pydoc.*", "__pycache__/doctest.*"),
 )
+
+# A node keeps its receipts in SQLite and serves its metrics; a stage does neither.
+_UNUSED_IN_STAGES: Final = ("sqlite3", "lib-dynload/_sqlite3*", "wsgiref")
 
 
 def foundation() -> Contents:
@@ -65,7 +68,7 @@ def package(debian: Debian, name: str, without: Iterable[str] = ()) -> Contents:
 
 def python(debian: Debian) -> Contents:
     """The interpreter and its standard library, as byte code."""
-    library = read_folder(debian.root / LIBRARY, LIBRARY, unless=matching(*UNUSED_LIBRARY))
+    library = read_folder(debian.root / LIBRARY, LIBRARY, unless=matching(*UNUSED_LIBRARY, *_UNUSED_IN_STAGES))
     return interpreter(debian) | sourceless(library)
 
 
