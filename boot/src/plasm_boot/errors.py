@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plasm.errors import InvalidInput, PlasmError
+from plasm.errors import ExitStatus, InvalidInput, PlasmError
 
 
 class InvalidBootManifest(InvalidInput):
@@ -93,3 +93,10 @@ class HandoverFailed(PlasmError):
     """A verified system that this machine's kernel cannot boot into."""
 
     code = "boot-handover-failed"
+
+
+class DeviceRefused(PlasmError):
+    """A device that an image is not written to: it is in use, too small, or perhaps somebody's disk."""
+
+    code = "boot-device-refused"
+    exit_status = ExitStatus.REFUSED

@@ -80,11 +80,9 @@ class Bootable:
         return " ".join((f"phase.mode={self.system.mode}", *console_arguments(ARCHITECTURES[self.system.arch])))
 
 
-def write_image(
-    systems: Sequence[Bootable], root: bytes, repository: Contents, state_bytes: int, out: Path
-) -> None:
-    """Write an image of ``systems``, the first of which boots when nobody chooses, to ``out``: QCOW2 where its name ends
-    so, else raw.  ``root`` is the root metadata that the machines trust, and ``repository`` what they boot without a
+def write_image(systems: Sequence[Bootable], root: bytes, repository: Contents, state_bytes: int, out: Path) -> None:
+    """Write an image of ``systems`` to ``out``: QCOW2 where its name ends so, else raw.  The first of them boots when
+    nobody chooses.  ``root`` is the root metadata that the machines trust, and ``repository`` what they boot without a
     network.
 
     Raises:

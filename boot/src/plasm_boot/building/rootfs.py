@@ -29,7 +29,14 @@ _DROPPED: Final = (
     *("usr/lib/apt", "usr/lib/dpkg", "usr/bin/apt*", "usr/bin/dpkg*", "usr/share/gdb", "usr/share/pixmaps"),
     *("etc/machine-id", "var/lib/dbus", "etc/ld.so.cache~", "usr/lib/python3/dist-packages/__pycache__"),
     *("etc/systemd/system/timers.target.wants", "etc/systemd/system/*/e2scrub*", "etc/.pwd.lock", "etc/hostname"),
-    *("etc/resolv.conf", "usr/lib/systemd/system/apt-*", "usr/lib/systemd/system/dpkg-*", "phase", "etc/fstab", "usr/lib/systemd/boot"),
+    *(
+        "etc/resolv.conf",
+        "usr/lib/systemd/system/apt-*",
+        "usr/lib/systemd/system/dpkg-*",
+        "phase",
+        "etc/fstab",
+        "usr/lib/systemd/boot",
+    ),
     *(f"{LIBRARY}/{pattern}" for pattern in UNUSED_LIBRARY),
 )
 

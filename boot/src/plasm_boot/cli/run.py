@@ -1,0 +1,87 @@
+"""``plasm boot run``: a machine in QEMU that boots an image, its serial console here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from plasm.cli.console import say
+from plasm.errors import ExitStatus, PlasmError, UnreadableInput
+from plasm.model.quantities import parse_size
+from plasm_boot import emulator
+from plasm_boot.errors import BuildFailed
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\b
+Examples:
+  plasm boot run build/image.qcow2
+  plasm boot run build/image.qcow2 --snapshot --memory 4GiB --forward 4001:4001
+  plasm boot run private.img --net none
+
+\b
+Ctrl-A X ends the machine, Ctrl-A C is QEMU's monitor, Ctrl-A H tells more.  On its network this machine is 10.0.2.2.
+KVM is used where a guest really runs under it, which is tried first; it is slower without.
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def run(
+    image: Annotated[Path, typer.Argument(help="An image of plasm boot image.", metavar="IMAGE")],
+    arch: Annotated[Literal["x86_64", "aarch64"], typer.Option(help="The machine's architecture.")] = "x86_64",
+    memory: Annotated[str, typer.Option(help="Memory of the machine.", metavar="SIZE")] = "2GiB",
+    cpus: Annotated[int, typer.Option(help="Processors of the machine.", min=1, max=64)] = 2,
+    serial: Annotated[str, typer.Option(help="Where the serial console goes, as QEMU has it.")] = "stdio",
+    net: Annotated[Literal["user", "none"], typer.Option(help="QEMU's own network, or none.")] = "user",
+    forward: Annotated[
+        list[str] | None, typer.Option(help="A TCP port here that leads to one of the machine.", metavar="HOST:MACHINE")
+    ] = None,
+    snapshot: Annotated[bool, typer.Option("--snapshot", help="Leave the image as it is.")] = False,
+    accel: Annotated[Literal["auto", "kvm", "tcg"], typer.Option(help="How to run the processor.")] = "auto",
+) -> int:
+    """Boot an image in an emulated machine with UEFI firmware, and show its serial console."""
+    if not image.is_file():
+        raise UnreadableInput(f"there is no image {image}", hint="plasm boot image makes one")
+    program = emulator.emulator(arch)
+    accelerator = emulator.accelerator(arch) if accel == "auto" else accel
+    say(f"the machine runs under {accelerator.upper()}; Ctrl-A X ends it")
+    with tempfile.TemporaryDirectory(prefix="plasm-machine-") as folder:
+        machine = emulator.Machine(
+            image=image,
+            arch=arch,
+            memory=parse_size(memory) // 2**20,
+            cpus=cpus,
+            accelerator=accelerator,
+            network=net,
+            forward=emulator.parse_forwards(forward or ()),
+            serial="mon:stdio" if serial == "stdio" else serial,
+            snapshot=snapshot,
+            variables=emulator.copy_variables(arch, Path(folder) / "variables.fd"),
+        )
+        return _show(program, emulator.command(machine))
+
+
+def _show(program: str, command: list[str]) -> int:
+    """Run QEMU with this terminal; its own complaints are the error."""
+    # Ctrl-C is for the machine: QEMU takes it from the terminal, and this process only waits.
+    with subprocess.Popen([program, *command[1:]], stderr=subprocess.PIPE, text=True) as running:  # noqa: S603
+        complaints = []
+        try:
+            for line in running.stderr or ():
+                complaints.append(line.strip())
+                print(line, end="", file=sys.stderr)  # noqa: T201
+        except KeyboardInterrupt:
+            running.terminate()
+            return ExitStatus.INTERRUPTED
+    if running.returncode != 0:
+        raise _failure(complaints)
+    return ExitStatus.OK
+
+
+def _failure(complaints: list[str]) -> PlasmError:
+    return BuildFailed(f"QEMU failed: {complaints[-1] if complaints else 'it does not say why'}")

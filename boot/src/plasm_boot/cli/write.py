@@ -1,0 +1,77 @@
+"""``plasm boot write``: an image onto a USB stick or a card."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plasm.cli.console import say, show_json
+from plasm.errors import InvalidInput
+from plasm_boot import writing
+from plasm_boot.cli.keys import AsJson
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\b
+Examples:
+  plasm boot write image.img /dev/sdX
+  plasm boot write image.img /dev/sdX --yes --json
+  plasm boot write image.img /dev/nvme1n1 --force    a device that is not removable
+
+\b
+What was on the device is lost.  A device that is in use is never written to.
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def write(
+    image: Annotated[Path, typer.Argument(help="A raw image: plasm boot image … -o image.img", metavar="IMAGE")],
+    device: Annotated[Path, typer.Argument(help="The device, not one of its partitions.", metavar="DEVICE")],
+    force: Annotated[bool, typer.Option("--force", help="Also to what is no whole removable device.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Write an image to a device, and read it back."""
+    size = writing.check_image(image)
+    target = writing.inspect(device)
+    writing.check_device(target, size, forced=force)
+    if not yes:
+        _ask(target)
+    with _Bars() as bars:
+        writing.write(image, device, bars.moving("writing", size), bars.moving("reading back", size))
+    if json_:
+        show_json({"device": str(device), "bytes": size, "verified": True})
+    else:
+        say(f"{device} holds {image} now, {size / 1e6:.1f} MB, and has been read back")
+
+
+def _ask(target: writing.Device) -> None:
+    if not sys.stdin.isatty():
+        raise InvalidInput("nobody is there to confirm", hint="say --yes")
+    typer.confirm(f"Everything on {target.title} will be lost. Go on?", abort=True, err=True)
+
+
+class _Bars:
+    """Bars on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+
+    def __enter__(self) -> _Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def moving(self, what: str, total: int) -> writing.Progress:
+        """A bar that is moved by calling it with the bytes that are done."""
+        task = self._bars.add_task(what, total=total)
+        return lambda done: self._bars.update(task, completed=done)
