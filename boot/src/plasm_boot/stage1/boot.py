@@ -45,6 +45,8 @@ def boot(image: Image, arguments: Arguments, console: Console, telling: Telling)
     console.step("loading drivers")
     devices = Devices(serves_no_network) if settings.network_scope == "none" else Devices()
     devices.load_drivers()
+    if settings.network_scope != "none":
+        network.begin(arguments.address)
     state = media.mount_state(devices) if settings.writes else None
     trusted = TrustedRepository(image.root, state.memory if state is not None else None)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from plasm_boot.linux.consoles import Consoles
 from plasm_boot.linux.kernel_folders import mount_kernel_folders
+from plasm_boot.stage1.console import Console
 
 _CRASHED = 70  # EX_SOFTWARE
 _WORST_CANDIDATE = "1000"
@@ -24,6 +27,8 @@ def main() -> NoReturn:
     # The keys for it reboot the machine by the kernel; what a console sends is for the menu.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mount_kernel_folders()
+    # Importing the rest takes seconds on a slow machine; whoever watches sees that it lives.
+    Console(Consoles.of_this_machine().write, time.monotonic).step("Phase Boot")
     crash: str | None = None
     while True:
         child = os.fork()

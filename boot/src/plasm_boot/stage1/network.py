@@ -31,6 +31,12 @@ _GLOBAL_SCOPE: Final = "00"
 _NAME_SERVERS: Final = re.compile(r"(?:domain_name_servers|dhcp6_name_servers|nd\d+_rdnss\d+_servers)=(.*)")
 
 
+def begin(fixed: FixedAddress | None) -> None:
+    """Have dhcpcd begin at the links that are there; it works beside us."""
+    for link in wired_links():
+        _start(link, fixed)
+
+
 def bring_up(devices: Devices, fixed: FixedAddress | None) -> list[str]:
     """See to it that this machine has an address; returns all it has.
 
@@ -45,8 +51,7 @@ def bring_up(devices: Devices, fixed: FixedAddress | None) -> list[str]:
     _up("lo")
 
     def addressed() -> bool:
-        for link in wired_links():
-            _start(link, fixed)
+        begin(fixed)
         # IPv4 comes last, for dhcpcd first asks whether the address is free; what is looked for may need it.
         return any(map(ipv4_address, wired_links()))
 
