@@ -57,8 +57,7 @@ class Application:
         """Why this request is not looked at, if it is not."""
         headers = Headers(scope=scope)
         if not scope["http_version"].startswith("1"):
-            # HTTP/2 lets a client hold back what is sent to it in ways that no socket shows.  An empty answer gets by.
-            return Response(status_code=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+            return _said(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, {"Connection": "close"})
         if scope["method"] not in ("GET", "HEAD"):
             return _said(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD", "Connection": "close"})
         if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
@@ -77,7 +76,7 @@ class Application:
             # Opened where it cannot keep all others waiting: a disk may be slow, or far away.
             if opened := await to_thread.run_sync(self._folder.open, name):
                 with opened:
-                    await _file(name, opened, scope)(_with_range(scope, opened, name), receive, send)
+                    await _file(name, opened, scope)(_with_range(scope, opened, name), receive, _finished(send))
                 return
             response = _said(HTTPStatus.NOT_FOUND)
         else:
@@ -102,16 +101,24 @@ class Application:
             if message["type"] == "http.response.start":
                 self._tally.answers[message["status"]] += 1
             self._tally.sent_bytes += len(message.get("body", b""))
-            # With the last message, Hypercorn tells of a disconnection before it has made ready for the next request or
-            # closed; Starlette hears it and would cancel that.
-            with CancelScope(shield=True):
-                await send(message)
+            await send(message)
 
         return count
 
 
 class _File(FileResponse):
     chunk_size = CHUNK_BYTES
+
+
+def _finished(send: Send) -> Send:
+    """``send``, not to be cancelled: at the last message Hypercorn tells of a disconnection before it has closed, or
+    made ready for the next request, and Starlette would cancel that when it hears of it."""
+
+    async def finish(message: Message) -> None:
+        with CancelScope(shield=True):
+            await send(message)
+
+    return finish
 
 
 def _file(name: Name, opened: OpenFile, scope: Scope) -> Response:

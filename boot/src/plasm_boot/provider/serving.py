@@ -1,8 +1,6 @@
-"""The sockets: who is let in, for how long, and how it ends.
+"""The sockets: who is let in, and how it ends.
 
-Hypercorn speaks HTTP on each connection, in its trio worker's :class:`TCPServer`.  The accepting is ours, for Hypercorn
-bounds neither the connections nor the time in which a client has to take what it is sent, and it shields that sending
-from being cancelled: a client that reads nothing would hold its place, and the end, for ever.
+Hypercorn speaks HTTP on each connection.  The accepting is ours, for Hypercorn does not bound how many there are.
 """
 
 from __future__ import annotations
@@ -12,25 +10,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import trio
-from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
 from plasm.errors import AddressUnavailable
 from plasm_boot.provider.addresses import Endpoint
 from plasm_boot.provider.admission import Places, client_of
+from plasm_boot.provider.connection import Connection, configuration
 from plasm_boot.provider.tally import Tally
 
-HEADER_SECONDS: Final = 10.0
-"""Within it, a request has to be complete, from the connection's beginning or the end of the last answer."""
-SENDING_SECONDS: Final = 30.0
-"""Within it, a client has to take a piece of what it is sent: :data:`~.application.CHUNK_BYTES` at most."""
-QUIET_SECONDS: Final = SENDING_SECONDS + HEADER_SECONDS
-"""After it, a connection on which nothing was sent ends, whatever protocol it was upgraded to."""
-MAX_HEADER_BYTES: Final = 8192
 _PAUSE_SECONDS: Final = 1.0
 _REFUSING_SECONDS: Final = 1.0
 _REFUSING_AT_ONCE: Final = 64
@@ -39,74 +27,18 @@ _RETRY_SECONDS: Final = 5
 _log = logging.getLogger(__name__)
 
 
-class Connection:
-    """A connection as Hypercorn uses one: a trio stream whose other end has to keep up.
-
-    When it is over, or nothing goes on, ``scope`` is cancelled: Hypercorn would wait for the next request, though none
-    can come.
-    """
-
-    def __init__(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
-        self._stream = stream
-        self._scope = scope
-        self._put_off_the_end()
-        self.socket = stream.socket
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        data = b""
-        try:
-            # No more at once than a request may have, for Hypercorn bounds only those of which a part is missing.
-            data = bytes(await self._stream.receive_some(min(max_bytes or MAX_HEADER_BYTES, MAX_HEADER_BYTES)))
-        finally:
-            if not data:
-                self._scope.cancel()
-        return data
-
-    async def send_all(self, data: bytes) -> None:
-        """Send all of ``data``.
-
-        Raises:
-            trio.BrokenResourceError: the other end is gone, or does not take it in time.
-        """
-        self._put_off_the_end()
-        with trio.move_on_after(SENDING_SECONDS) as patience:
-            await self._stream.send_all(data)
-        if patience.cancelled_caught:
-            self.drop()
-            raise trio.BrokenResourceError("the client does not read")
-
-    async def send_eof(self) -> None:
-        await self._stream.send_eof()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    def drop(self) -> None:
-        """Close it at once, whatever is under way."""
-        self.socket.close()
-        self._scope.cancel()
-
-    def _put_off_the_end(self) -> None:
-        self._scope.deadline = trio.current_time() + QUIET_SECONDS
-
-
 class Server:
     """Serves ``application`` to as many clients as there are ``places`` for."""
 
     def __init__(self, application: ASGIApp, places: Places, tally: Tally) -> None:
-        self._config = Config()
+        self._config = configuration()
         self._config.errorlog = _log
-        self._config.include_server_header = False
-        self._config.keep_alive_timeout = HEADER_SECONDS
-        self._config.h11_max_incomplete_size = MAX_HEADER_BYTES
-        self._config.h2_max_concurrent_streams = 1
         self._application = wrap_app(application, 0, "asgi")  # type: ignore[arg-type]  # its own words for ASGI
-        self._context = WorkerContext(None)
         self._places = places
         self._tally = tally
         self._open: set[Connection] = set()
         self._refusing = 0
-        self._left = trio.Event()
+        self._change = trio.Event()
 
     async def serve(self, listeners: Sequence[trio.SocketListener], stopping: trio.Event, grace: float) -> None:
         """Serve until ``stopping``; then finish what is being sent, within ``grace`` seconds, and return."""
@@ -117,15 +49,18 @@ class Server:
                         accepting.start_soon(self._accept, listener, connections)
                     await stopping.wait()
                     accepting.cancel_scope.cancel()
-                await self._context.terminated.set()
                 with trio.move_on_after(grace):
                     while self._open:
-                        await self._left.wait()
+                        self._drop([connection for connection in self._open if connection.is_idle])
+                        await self._change.wait()
             finally:
-                # Also where this is cancelled: Hypercorn would not hear of it while it sends.
-                for connection in tuple(self._open):
-                    connection.drop()
+                # Also where this is cancelled: what is being sent does not hear of it.
+                self._drop(list(self._open))
                 connections.cancel_scope.cancel()
+
+    def _drop(self, connections: Sequence[Connection]) -> None:
+        for connection in connections:
+            connection.drop()
 
     async def _accept(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
         async with listener:
@@ -157,28 +92,22 @@ class Server:
                 self._places.leave(client)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        with trio.CancelScope() as scope:
-            connection = Connection(stream, scope)
-            self._open.add(connection)
-            self._tally.connections += 1
-            try:
-                # Its parameter's type is that of a TLS connection; it asks what it has got.
-                await TCPServer(
-                    self._application,
-                    self._config,
-                    self._context,
-                    ConnectionState({}),
-                    connection,  # type: ignore[arg-type]
-                )
-            except Exception:
-                # It must not take all others along.
-                _log.warning("a connection failed", exc_info=True)
-            finally:
-                connection.drop()
-                self._open.discard(connection)
-                self._tally.connections -= 1
-                self._left.set()
-                self._left = trio.Event()
+        connection = Connection(stream, self._application, self._config, self._tell_change)
+        self._open.add(connection)
+        self._tally.connections += 1
+        try:
+            await connection.run()
+        except Exception:
+            # It must not take all others along.
+            _log.warning("a connection failed", exc_info=True)
+        finally:
+            self._open.discard(connection)
+            self._tally.connections -= 1
+            self._tell_change()
+
+    def _tell_change(self) -> None:
+        self._change.set()
+        self._change = trio.Event()
 
     async def _refuse(self, stream: trio.SocketStream, status: int, phrase: str) -> None:
         """Say so to those who can be told without much ado, and close."""
@@ -191,7 +120,7 @@ class Server:
                     await stream.send_all(f"{head}Connection: close\r\n\r\n".encode())
                     await stream.send_eof()
                     # Closing while the other end still sends would make it lose what it has not read.
-                    while await stream.receive_some(MAX_HEADER_BYTES):
+                    while await stream.receive_some():
                         pass
         except trio.BrokenResourceError:
             pass  # it has gone
