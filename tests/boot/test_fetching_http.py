@@ -31,6 +31,11 @@ def test_a_file_is_read(server: HostileServer) -> None:
     assert server.source().read("file", SIZE) == CONTENT
 
 
+def test_many_files_are_read_one_after_the_other(server: HostileServer) -> None:
+    source = server.source()
+    assert all(source.read("file", SIZE) == CONTENT for _ in range(200))
+
+
 def test_names_are_quoted(server: HostileServer) -> None:
     server.files["a%20b/%C3%BC"] = b"odd"
     assert server.source().read("a b/ü", 10) == b"odd"
@@ -132,7 +137,7 @@ def test_a_continuation_from_elsewhere_is_refused(server: HostileServer, content
         (published.compresses, "is encoded as 'gzip'"),
         (published.sends_chunks, "is sent in chunks"),
         (published.leads_elsewhere, "leads to another host"),
-        (published.leads_in_circles, "answers with status 302"),
+        (published.leads_in_circles, "is redirected again and again"),
         (published.is_broken, "answers with status 500"),
         (published.speaks_another_language, "is not to be had"),
     ],

@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from socket import SHUT_RDWR
 from typing import Any, BinaryIO, Final
@@ -26,7 +26,7 @@ from plasm.errors import InvalidInput
 from plasm_boot.errors import SourceFailed
 
 _CHUNK: Final = 256 * 1024
-_REDIRECTS: Final = 3
+_REDIRECTS: Final = 4
 _REDIRECTING: Final = (301, 302, 303, 307, 308)
 _ABSENT: Final = (403, 404, 410)
 _LENGTH: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -65,10 +65,6 @@ class HttpSource:
         self.name = url if url.endswith("/") else f"{url}/"
         self._patience = patience
         self._etags: dict[str, str] = {}
-        self._pool = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(connect=patience.connect, read=patience.silence)
-        )
-        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def read(self, path: str, limit: int) -> bytes | None:
         """As :meth:`Source.read <plasm_boot.fetching.sources.Source.read>`."""
@@ -133,30 +129,40 @@ class HttpSource:
 
     @contextmanager
     def _get(self, path: str, start: int = 0) -> Iterator[urllib3.BaseHTTPResponse]:
-        # A connection that is kept may have been closed by the other side just now; that would look like a failure.
         headers = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "plasm-boot"}
         if start:
             headers["Range"] = f"bytes={start}-"
             if etag := self._etags.get(path):
                 headers["If-Range"] = etag
+        # A connection that is kept may be closed by the other side just then, and that would look like a failure.
+        with urllib3.PoolManager(
+            headers=headers,
+            retries=False,
+            timeout=urllib3.Timeout(connect=self._patience.connect, read=self._patience.silence),
+        ) as pool:
+            pool.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+            with self._answer(pool, path) as response:
+                encoding = response.headers.get("Content-Encoding", "identity")
+                self._require(encoding == "identity", path, f"is encoded as {encoding!r:.40}")
+                # The line before a chunk can be dealt out for ever; a file on a server has a length.
+                self._require("Transfer-Encoding" not in response.headers, path, "is sent in chunks, its length untold")
+                yield response
+
+    @contextmanager
+    def _answer(self, pool: urllib3.PoolManager, path: str) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer to a question for ``path``, after redirects on the same host."""
         url = self.name + quote(path, safe="/")
-        for _ in range(_REDIRECTS + 1):
-            response = self._pool.request("GET", url, headers=headers, preload_content=False, redirect=False)
-            if response.status not in _REDIRECTING:
-                break
-            response.close()
+        for _ in range(_REDIRECTS):
+            response = pool.request("GET", url, preload_content=False, redirect=False)
+            with closing(response):
+                if response.status not in _REDIRECTING:
+                    yield response
+                    return
             there = urljoin(url, response.headers.get("Location", ""))
             same = urlsplit(there)[:2] == urlsplit(url)[:2]
             self._require(same, path, f"leads to another host, {there!r:.200}")
             url = there
-        try:
-            encoding = response.headers.get("Content-Encoding", "identity")
-            self._require(encoding == "identity", path, f"is encoded as {encoding!r:.40}")
-            # The line before a chunk can be dealt out for ever; a file on a server has a length.
-            self._require("Transfer-Encoding" not in response.headers, path, "is sent in chunks, its length untold")
-            yield response
-        finally:
-            response.close()
+        self._require(False, path, "is redirected again and again")
 
     def _body(self, path: str, response: urllib3.BaseHTTPResponse, most: int) -> Iterator[bytes]:
         """The body in pieces as they come, ``most`` bytes of it."""
