@@ -19,7 +19,7 @@ from discovery_mdns.namespaces import apart
 from libp2p.host.autonat.pb.autonat_pb2 import Message
 from multiaddr import Multiaddr
 
-from plasm_discovery_dht._reachability import Reachability, Verdict
+from plasm_discovery_dht._reachability import Reachability, Verdict, _tcp
 
 pytestmark = pytest.mark.once
 
@@ -52,6 +52,11 @@ def test_a_node_that_can_be_dialled_is_a_server(tmp_path: Path) -> None:
             await first.finds(other)
 
     in_trio(look)
+
+
+def test_a_web_server_is_no_way_to_a_peer() -> None:
+    addresses = [Multiaddr("/ip4/127.0.0.1/tcp/8380/http"), Multiaddr("/ip4/127.0.0.1/tcp/4001")]
+    assert [port for _, port in _tcp(addresses)] == [4001]
 
 
 def test_a_node_that_cannot_be_dialled_is_a_client_and_still_found(tmp_path: Path) -> None:

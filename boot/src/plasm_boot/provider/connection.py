@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 import trio
+from h11 import LocalProtocolError
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
@@ -48,6 +49,7 @@ class Connection:
         self._config = config
         self._rested = rested
         self._scope = trio.CancelScope()
+        self._sending = trio.Lock()
         self.is_idle = True
         """Whether no request has come that is not answered."""
         self._is_ended = False
@@ -61,6 +63,8 @@ class Connection:
                     with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
                         await self._speak(tasks)
                     self._scope.cancel()
+        except* LocalProtocolError:
+            pass  # an answer to what has turned out to be no request
         finally:
             self._stream.socket.close()
 
@@ -100,15 +104,18 @@ class Connection:
         elif isinstance(event, Closed) and not self._is_ended:
             self._is_ended = True
             # Closing while the other end still sends would make it lose what it has not read.
-            await self._stream.send_eof()
+            async with self._sending:
+                await self._stream.send_eof()
             self._wait_only(_LINGERING_SECONDS)
             await self._protocol.handle(Closed())
 
     async def _send(self, data: bytes) -> None:
-        self._wait_only(QUIET_SECONDS)
         try:
-            with trio.fail_after(SENDING_SECONDS):
-                await self._stream.send_all(data)
+            # Whoever answers sends, and so does whoever reads: that a client may go on, or what is wrong.
+            async with self._sending:
+                self._wait_only(QUIET_SECONDS)
+                with trio.fail_after(SENDING_SECONDS):
+                    await self._stream.send_all(data)
         except (trio.TooSlowError, trio.BrokenResourceError, trio.ClosedResourceError):
             # There is nobody to tell: what answers is cancelled with the rest.
             self.drop()
