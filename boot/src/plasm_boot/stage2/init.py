@@ -39,6 +39,7 @@ def main() -> NoReturn:
     try:
         mount_kernel_folders()
         consoles = Consoles.of_this_machine()
+        _tell(consoles, "stage 2: mounting the root file system, checked block by block")
         arguments = Arguments.parse(Path("/proc/cmdline").read_text())
         step = "mounting the root file system"
         _mount_root(arguments)
@@ -46,6 +47,7 @@ def main() -> NoReturn:
         _mount_state(arguments, consoles)
         _leave_environment(arguments)
         step = f"handing over to {_INIT}"
+        _tell(consoles, f"stage 2: {step}")
         switch_root(_ROOT, ("/dev", "/proc", "/sys", "/run"), (os.path.dirname(ROOTFS), ROOTFS), _INIT)
     except Exception as error:
         _stop(f"stage 2 failed {step}: {error}")
@@ -99,6 +101,10 @@ def _leave_environment(arguments: Arguments) -> None:
     if arguments.bootstrap:
         os.makedirs(os.path.dirname(ENVIRONMENT), exist_ok=True)
         Path(ENVIRONMENT).write_text(f'PLASM_BOOTSTRAP="{",".join(arguments.bootstrap)}"\n')
+
+
+def _tell(consoles: Consoles, text: str) -> None:
+    consoles.write(f"[{time.monotonic():5.1f} s] {text}\r\n")
 
 
 def _stop(message: str) -> NoReturn:
