@@ -13,7 +13,7 @@ from plasm_boot.building.contents import Contents, Entry, file, link
 from plasm_boot.building.debian import Debian
 from plasm_boot.building.launcher import launcher
 from plasm_boot.building.python import sourceless
-from plasm_boot.building.wheels import without_metadata_texts
+from plasm_boot.building.wheels import lean
 from plasm_boot.settings import ROOT_METADATA, SETTINGS, Settings
 
 _NETWORK_USERS = ("root", "dhcpcd", "_dhcpcd")
@@ -32,7 +32,7 @@ def stage1(debian: Debian, wheels: Contents, mode: BootMode, modules: tuple[str,
         | picking.python(debian)
         | picking.package(debian, "kmod", without=("etc/*", "usr/lib/initramfs-tools/*", "usr/lib/systemd/*"))
         | drivers
-        | sourceless(without_metadata_texts(wheels))
+        | sourceless(lean(wheels))
         | {"init": launcher("plasm_boot.stage1")}
     )
     if networked:

@@ -101,7 +101,8 @@ def _tidy(site: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def without_metadata_texts(contents: Contents) -> Contents:
-    """The same without what is only read by people; names, versions and entry points stay."""
-    unwanted = matching("*.dist-info/licenses", "*.dist-info/LICENSE*", "*.dist-info/AUTHORS*", "*.dist-info/WHEEL")
+def lean(contents: Contents) -> Contents:
+    """The same without what is only read by people: licences, which the root file system has, and the vendors of
+    network cards.  Names, versions and entry points stay."""
+    unwanted = matching("*.dist-info/licenses", "*.dist-info/sboms", "*.dist-info/LICENSE*", "*/netaddr/eui/*.txt")
     return {path: entry for path, entry in contents.items() if not unwanted(path)}

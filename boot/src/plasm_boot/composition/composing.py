@@ -14,13 +14,14 @@ from plasm_boot.composition.distributions import Wheel, closure
 
 BOOT: Final = "plasm-plugin-boot"
 
-# What builders and providers alone import, and what only developers of libp2p need.
+# What builders and providers alone import; what only developers of libp2p need; and gRPC, which libp2p asks for and
+# nothing of what we use imports.
 NOT_IN_IMAGES: Final = (
     *("cyclonedx-python-lib", "hypercorn", "packaging", "starlette", "uv"),
-    *("mypy-protobuf", "types-protobuf", "types-requests"),
+    *("mypy-protobuf", "types-protobuf", "types-requests", "grpcio"),
 )
-# Stage 1 has no command line.
-NOT_IN_STAGE1: Final = (*NOT_IN_IMAGES, "typer", "rich")
+# Stage 1 has no command line, and opens no port at a router.
+NOT_IN_STAGE1: Final = (*NOT_IN_IMAGES, "typer", "rich", "miniupnpc", "rpcudp")
 
 
 @frozen
