@@ -27,8 +27,8 @@ class MdnsDiscovery:
     """Finds libp2p peers on the local network, and providers of what machines boot.
 
     Multicast DNS knows nothing of what a peer is capable of: whatever is asked for, all peers are candidates.
-    Providers are found by keys that begin with ``/phase/``, and say themselves what they have.  Whoever says good-bye is
-    forgotten; one whose addresses changed is not found anew by a search that has found it already.
+    Providers are found by keys that begin with ``/phase/``, and say themselves what they have.  Whoever says good-bye
+    is forgotten; one whose addresses changed is not found anew by a search that has found it already.
     ``interfaces`` are names or addresses of interfaces; there are no others then.
     """
 
