@@ -1,0 +1,286 @@
+"""plasm boot publish and refresh: readers see the state before or the state after, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("plasm_boot")
+
+from boot.published import FILES, NOW, ROOT_EXPIRES, Publisher, Shown, build_system, verify
+
+from plasm.errors import InvalidInput, UnwritableOutput
+from plasm_boot.errors import InvalidKeys, InvalidRepository, InvalidSystem, RootIncomplete
+from plasm_boot.fetching.folder import FolderSource
+from plasm_boot.manifest import Artifact
+from plasm_boot.trust import repository as repository_module
+from plasm_boot.trust.keys import sign_root
+from plasm_boot.trust.publishing import publish, refresh
+from world import Plasm
+
+
+@pytest.fixture
+def publisher(tmp_path: Path) -> Publisher:
+    return Publisher(tmp_path / "publisher")
+
+
+def test_the_layout_is_consistent_snapshots_and_content_by_digest(publisher: Publisher) -> None:
+    publisher.publish()
+    files = publisher.files()
+    manifest = json.loads(files[publisher.path_of("manifest")])
+    artifacts = [f"artifacts/{one['hash'].removeprefix('sha256:')}" for one in manifest["artifacts"].values()]
+    names = ("1.root.json", "1.snapshot.json", "1.targets.json", "timestamp.json")
+    assert sorted(files) == sorted([*artifacts, *(f"metadata/{name}" for name in names), publisher.path_of("manifest")])
+    assert sorted(files[path] for path in artifacts) == sorted(FILES.values())
+
+
+def test_everybody_may_read_what_is_published(publisher: Publisher) -> None:
+    (publisher.folder / "build" / "local" / "kernel").chmod(0o600)
+    publisher.publish()
+    assert all(path.stat().st_mode & 0o004 for path in publisher.repository.rglob("*"))
+
+
+def test_versions_grow_with_every_publication(publisher: Publisher) -> None:
+    assert [publisher.publish().manifests[0].version for _ in range(3)] == [1, 2, 3]
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 3
+
+
+def test_every_mode_of_a_build_is_published_at_once(publisher: Publisher) -> None:
+    build_system(publisher.folder / "build", mode="private")
+    assert [each.mode for each in publisher.publish().manifests] == ["local", "private"]
+    assert [each.version for each in publisher.publish().manifests] == [2, 2]
+
+
+def test_channels_live_side_by_side(publisher: Publisher) -> None:
+    publisher.publish()
+    build = publisher.folder / "build"
+    (other,) = publish(build, publisher.repository, publisher.keys, "nightly", now=NOW).manifests
+    assert (other.channel, other.version) == ("nightly", 1)
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.channel == "stable"
+
+
+def test_the_manifest_tells_of_the_build(publisher: Publisher) -> None:
+    (manifest,) = publisher.publish(lifetime=timedelta(days=5)).manifests
+    assert (manifest.created_at, manifest.expires_at) == (NOW, NOW + timedelta(days=5))
+    assert manifest.cmdline == "console=ttyS0 quiet"
+    digest = manifest.kernel.sha256
+    assert manifest.kernel == Artifact(f"sha256:{digest}", len(FILES["kernel"]), (f"artifacts/{digest}",))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_not_what_the_build_described_is_not_published(publisher: Publisher, name: str) -> None:
+    publisher.publish()
+    before = publisher.files()
+    path = publisher.folder / "build" / "local" / name
+    path.unlink()
+    path.write_bytes(FILES[name][:-1] + b"!")
+    with pytest.raises(InvalidSystem, match=f"{name} is not the file that"):
+        publisher.publish()
+    assert publisher.files() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"mode": "local"}', b"\xff"])
+def test_a_description_that_is_none_is_said(publisher: Publisher, content: bytes) -> None:
+    (publisher.folder / "build" / "local" / "system.json").write_bytes(content)
+    with pytest.raises(InvalidSystem, match=r"build/local: system\.json"):
+        publisher.publish()
+
+
+def test_an_empty_build_is_said(publisher: Publisher, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSystem, match="there is no system in"):
+        publish(tmp_path / "nothing", publisher.repository, publisher.keys, "stable", now=NOW)
+
+
+@pytest.mark.parametrize("last", ["artifacts", "manifest.json", "targets.json", "snapshot.json", "timestamp.json"])
+def test_a_crash_leaves_the_old_state_and_the_next_publication_works(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    publisher.publish()
+    build_system(publisher.folder / "build", content=FILES | {"kernel": b"another kernel"})
+    write = repository_module.write_public
+
+    def crashes(path: Path, data: bytes, **settings: Any) -> None:
+        if last in path.name:
+            raise KeyboardInterrupt
+        write(path, data, **settings)
+
+    with monkeypatch.context() as patch:
+        if last == "artifacts":
+            patch.setattr(repository_module, "_link_or_copy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(repository_module, "write_public", crashes)
+        with pytest.raises(KeyboardInterrupt):
+            publisher.publish()
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 1
+    publisher.publish()
+    manifest = verify(publisher, FolderSource(publisher.repository)).manifest
+    assert (manifest.version, manifest.kernel.size) == (2, len(b"another kernel"))
+    assert not list(publisher.repository.rglob(".*"))
+
+
+def test_at_every_moment_a_reader_sees_one_state(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher.publish()
+    seen = []
+    write = repository_module.write_public
+
+    def looked_at(path: Path, data: bytes, **settings: Any) -> None:
+        write(path, data, **settings)
+        seen.append(verify(publisher, FolderSource(publisher.repository)).manifest.version)
+
+    monkeypatch.setattr(repository_module, "write_public", looked_at)
+    publisher.keys.rotate("timestamp", expires=ROOT_EXPIRES, plugin="ed25519")
+    publisher.keys.rotate("snapshot", expires=ROOT_EXPIRES, plugin="ed25519")
+    publisher.keys.rotate("targets", expires=ROOT_EXPIRES, plugin="ed25519")
+    publisher.publish()
+    assert seen == sorted(seen)
+    assert set(seen) == {1, 2}
+
+
+def test_publishers_wait_for_each_other(publisher: Publisher) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        versions = [done.result().manifests[0].version for done in [pool.submit(publisher.publish) for _ in range(4)]]
+    assert sorted(versions) == [1, 2, 3, 4]
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 4
+
+
+def test_so_do_publishers_in_other_processes(publisher: Publisher) -> None:
+    spawn = multiprocessing.get_context("fork")
+    others = [spawn.Process(target=publisher.publish) for _ in range(3)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join(60)
+    assert [other.exitcode for other in others] == [0, 0, 0]
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 3
+
+
+def test_other_keys_do_not_publish_into_a_repository(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.publish()
+    other = Publisher(tmp_path / "other")
+    with pytest.raises(InvalidRepository, match=r"metadata/1\.root\.json is not the root of these keys"):
+        publish(other.folder / "build", publisher.repository, other.keys, "stable", now=NOW)
+
+
+@pytest.mark.parametrize("name", ["timestamp", "snapshot", "targets", "manifest"])
+@pytest.mark.parametrize("damage", [None, b"", b"{}"])
+def test_a_damaged_repository_is_not_published_into(publisher: Publisher, name: str, damage: bytes | None) -> None:
+    publisher.publish()
+    path = publisher.repository / publisher.path_of(name)
+    if damage is not None:
+        path.write_bytes(damage)
+    elif name != "timestamp":
+        path.unlink()
+    else:
+        path.write_bytes(b"null")
+    with pytest.raises(InvalidRepository, match=f"{path} is damaged"):
+        publisher.publish()
+
+
+def test_a_damaged_artifact_is_replaced(publisher: Publisher) -> None:
+    publisher.publish()
+    path = publisher.repository / publisher.path_of("kernel")
+    path.unlink()
+    path.write_bytes(b"rubbish")
+    publisher.publish()
+    assert path.read_bytes() == FILES["kernel"]
+
+
+def test_a_missing_key_is_said_before_anything_changes(publisher: Publisher) -> None:
+    publisher.publish()
+    before = (publisher.repository / "metadata" / "timestamp.json").read_bytes()
+    shutil.rmtree(publisher.folder / "keys" / "snapshot-1")
+    with pytest.raises(InvalidKeys, match="no key at hand may sign snapshot"):
+        publisher.publish()
+    assert (publisher.repository / "metadata" / "timestamp.json").read_bytes() == before
+
+
+def test_root_keys_are_not_needed_to_publish(publisher: Publisher) -> None:
+    for number in (1, 2, 3):
+        shutil.rmtree(publisher.folder / "keys" / f"root-{number}")
+    assert publisher.publish().manifests[0].version == 1
+
+
+def test_a_root_that_lacks_signatures_is_refused_with_their_number(publisher: Publisher, tmp_path: Path) -> None:
+    keys = publisher.folder / "keys"
+    for number in (2, 3):
+        (keys / f"root-{number}").rename(tmp_path / f"root-{number}")
+    publisher.keys.renew(expires=NOW + timedelta(days=400))
+    with pytest.raises(RootIncomplete, match="version 2 of root lacks 1 of the 2 signatures by the present root keys"):
+        publisher.publish()
+    (tmp_path / "root-2").rename(keys / "root-2")
+    held = next(key for key in publisher.keys.held() if key.folder.name == "root-2")
+    assert sign_root(keys / "root.json", held)[1] == ""
+    assert publisher.publish().root.version == 2
+
+
+def test_an_expired_root_vouches_for_nothing(publisher: Publisher) -> None:
+    with pytest.raises(InvalidKeys, match="version 1 of root has expired"):
+        publisher.publish(now=NOW + timedelta(days=366))
+    publisher.keys.renew(expires=NOW + timedelta(days=800))
+    publisher.publish(now=NOW + timedelta(days=366))
+
+
+def test_refreshing_renews_the_timestamp_alone_while_the_rest_is_young(publisher: Publisher) -> None:
+    publisher.publish()
+    before = publisher.files()
+    assert refresh(publisher.repository, publisher.keys, now=NOW + timedelta(days=1)).manifests == ()
+    after = publisher.files()
+    assert {path for path in after if after[path] != before.get(path)} == {"metadata/timestamp.json"}
+    later = NOW + timedelta(days=14, hours=12)
+    with pytest.raises(Exception, match="snapshot"):
+        verify(publisher, Shown(after), now=later)
+
+
+def test_refreshing_every_few_days_keeps_a_repository_alive_for_a_year(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.keys.renew(expires=NOW + timedelta(days=500))
+    publisher.publish()
+    for day in range(7, 366, 7):
+        now = NOW + timedelta(days=day)
+        refresh(publisher.repository, publisher.keys, now=now)
+        verified = verify(publisher, FolderSource(publisher.repository), memory=tmp_path / "memory", now=now)
+        assert verified.manifest.expires_at > now + timedelta(days=20)
+    assert verified.manifest.version > 3
+    assert verified.manifest.kernel.size == len(FILES["kernel"])
+
+
+def test_refreshing_tells_of_new_keys(publisher: Publisher) -> None:
+    publisher.publish()
+    for role in ("snapshot", "targets"):
+        publisher.keys.rotate(role, expires=ROOT_EXPIRES, plugin="ed25519")
+    refresh(publisher.repository, publisher.keys, now=NOW)
+    for name in ("snapshot-1", "targets-1"):
+        shutil.rmtree(publisher.folder / "keys" / name)
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 1
+    publisher.publish()
+
+
+def test_only_a_repository_is_refreshed(publisher: Publisher, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is no repository"):
+        refresh(tmp_path / "nothing", publisher.keys, now=NOW)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_repository_that_cannot_be_written_is_said(publisher: Publisher, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnwritableOutput):
+        publish(publisher.folder / "build", tmp_path / "file", publisher.keys, "stable", now=NOW)
+
+
+def test_the_commands_publish_and_refresh(plasm: Plasm, tmp_path: Path) -> None:
+    keys, build, repo = tmp_path / "keys", build_system(tmp_path / "build"), tmp_path / "repo"
+    plasm("boot", "keys", "init", keys, "--expires", 20)
+    done = plasm("boot", "publish", build, "--repo", repo, "--keys", keys, "--channel", "testing", "--json")
+    assert done.returncode == 0, done.stderr
+    (published,) = json.loads(done.stdout)["published"]
+    assert (published["channel"], published["mode"], published["version"]) == ("testing", "local", 1)
+    assert b"root expires on" in done.stderr
+    assert plasm("boot", "refresh", "--repo", repo, "--keys", keys).returncode == 0
+    wrong = plasm("boot", "publish", build, "--repo", repo, "--keys", tmp_path, "--channel", "testing", "--json")
+    assert json.loads(wrong.stdout)["error"]["code"] == "invalid-boot-keys"
+    assert plasm("boot", "publish", build, "--repo", repo, "--keys", keys, "--channel", "odd").returncode == 125
