@@ -88,7 +88,9 @@ def announced(url: str) -> tuple[Endpoint, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise InvalidInput(f"{url[:200]!r} cannot be announced: nobody knows that name") from None
+        raise InvalidInput(
+            f"{url[:200]!r} cannot be announced: nobody knows that name", hint="announce an IP address"
+        ) from None
     return tuple(dict.fromkeys(Endpoint(str(name[0]).partition("%")[0], port) for *_, name in found))
 
 
