@@ -7,13 +7,14 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
 from plasm.errors import PlasmError
 from plasm_boot.linux import syscalls
 from plasm_boot.linux.consoles import Consoles
-from plasm_boot.stage1 import diagnostics, loader
+from plasm_boot.stage1 import diagnostics, loader, media
 from plasm_boot.stage1.arguments import Arguments
 from plasm_boot.stage1.boot import boot
 from plasm_boot.stage1.console import Console
@@ -22,6 +23,8 @@ from plasm_boot.stage1.rescue import USUAL, Asking, Choice, Counting, menu, pres
 from plasm_boot.stage1.telling import Telling
 
 _SHELL: Final = "/bin/sh"
+_LONG: Final = 3600.0
+"""Seconds of one wait for a key; a question that nobody answers is asked again."""
 _DEBUG: Final = "phase.debug=1"
 _QUIET_KERNEL: Final = "4"  # warnings and less stay in the kernel's log: KERN_WARNING is 4
 
@@ -70,8 +73,7 @@ def _ask(consoles: Consoles, console: Console, offered: Sequence[Choice], state:
     consoles.forget_keys()
     while True:
         consoles.write(f"\r{state.line()}\033[K")
-        # A question waits for its answer as long as it takes; this only bounds one look for it.
-        key = consoles.key(1.0 if isinstance(state, Counting) else 3600.0)
+        key = consoles.key(1.0 if isinstance(state, Counting) else _LONG)
         if key is not None:
             reached: Counting | Asking | Choice = press(key, offered)
         else:
@@ -97,26 +99,43 @@ def _show_diagnostics(consoles: Consoles, console: Console, telling: Telling) ->
 
 
 def _boot_other_mode(consoles: Consoles, console: Console, telling: Telling) -> None:
-    """Let the firmware's menu show up again, or begin with the entry that was chosen here."""
-    entries = loader.entries()
+    """Let the boot menu show up again; where variables of the firmware may be written, with an entry chosen here."""
+    entries = _entries()
     for number, entry in enumerate(entries, 1):
         console.say(f"  {number}  {entry.title}")
-    console.say("  0  show the menu")
-    key = consoles.key(3600.0) or ""
+    console.say("  0  show the boot menu")
+    key = consoles.key(_LONG) or ""
     if key.isdigit() and 0 < int(key) <= len(entries):
         if not loader.choose_once(entries[int(key) - 1]):
             console.say("this firmware does not let the choice be handed on: choose it in the menu")
     elif key != "0":
         return
-    syscalls.reboot(syscalls.RESTART)
+    _stop(syscalls.RESTART)
+
+
+def _entries() -> list[loader.Entry]:
+    """Those of the boot menu; none in a mode that writes nothing, for handing on a choice is writing."""
+    try:
+        if not Image.read().settings.writes:
+            return []
+        media.mount_present_medium()
+    except (OSError, ValueError, PlasmError):
+        return []
+    return loader.entries()
 
 
 def _power_off(consoles: Consoles, console: Console, telling: Telling) -> None:
-    syscalls.reboot(syscalls.POWER_OFF)
+    _stop(syscalls.POWER_OFF)
 
 
 def _reboot(consoles: Consoles, console: Console, telling: Telling) -> None:
-    syscalls.reboot(syscalls.RESTART)
+    _stop(syscalls.RESTART)
+
+
+def _stop(command: int) -> None:
+    with suppress(OSError):
+        media.release()
+    syscalls.reboot(command)
 
 
 def _run_shell(consoles: Consoles, console: Console, telling: Telling) -> None:

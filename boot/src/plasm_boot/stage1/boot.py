@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Final, NoReturn
 
-from plasm_boot.errors import BootArgumentInvalid, NoNetwork, NoProvider
+from plasm_boot.errors import BootArgumentInvalid, MediumMissing, NoNetwork, NoProvider
 from plasm_boot.fetching.search import Found
 from plasm_boot.manifest import BootManifest
 from plasm_boot.settings import MEDIA_REPOSITORY, Settings
@@ -47,7 +47,7 @@ def boot(image: Image, arguments: Arguments, console: Console, telling: Telling)
     devices.load_drivers()
     if settings.network_scope != "none":
         network.begin(arguments.address)
-    state = media.mount_state(devices) if settings.writes else None
+    state = _state(devices, console) if settings.writes else None
     trusted = TrustedRepository(image.root, state.memory if state is not None else None)
 
     if settings.network_scope == "none":
@@ -61,6 +61,15 @@ def boot(image: Image, arguments: Arguments, console: Console, telling: Telling)
     files = search.fetch(found, state if settings.cache else None, telling)
     console.step("everything is verified: handing over")
     _hand_over(manifest, files, _arguments(settings, state))
+
+
+def _state(devices: Devices, console: Console) -> State | None:
+    """Where something may be kept; a machine whose partition for that is damaged boots all the same."""
+    try:
+        return media.mount_state(devices)
+    except MediumMissing as error:
+        console.step(f"nothing is kept: {error.message}")
+        return None
 
 
 def _from_medium(

@@ -40,18 +40,26 @@ def mount_medium(devices: Devices) -> Path:
     Raises:
         MediumMissing: no such medium appears, or it cannot be read.
     """
-    if os.path.ismount(MEDIUM):
-        return MEDIUM
     if not devices.wait_for(lambda: _find("vfat", MEDIA_LABEL) is not None, _SECONDS_FOR_THE_MEDIUM):
         raise MediumMissing(
             f"there is no boot medium: no FAT32 partition has the label {MEDIA_LABEL}",
             hint="leave the medium in the machine until it has booted",
         )
-    modules.load(["vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8"])
-    device, _ = _found("vfat", MEDIA_LABEL)
-    flags = syscalls.READ_ONLY | syscalls.NO_SUID | syscalls.NO_DEVICES | syscalls.NO_EXECUTION
-    _mount(device, MEDIUM, "vfat", flags)
+    mount_present_medium()
     return MEDIUM
+
+
+def mount_present_medium() -> None:
+    """Mount the boot medium where it is there now.
+
+    Raises:
+        MediumMissing: it cannot be read.
+    """
+    found = _find("vfat", MEDIA_LABEL)
+    if found is not None and not os.path.ismount(MEDIUM):
+        modules.load(["vfat", "nls_cp437", "nls_iso8859-1", "nls_ascii", "nls_utf8"])
+        flags = syscalls.READ_ONLY | syscalls.NO_SUID | syscalls.NO_DEVICES | syscalls.NO_EXECUTION
+        _mount(found[0], MEDIUM, "vfat", flags)
 
 
 def mount_state(devices: Devices) -> State | None:
@@ -65,13 +73,13 @@ def mount_state(devices: Devices) -> State | None:
         return _find("ext4", STATE_LABEL) is not None or _find("vfat", MEDIA_LABEL) is not None
 
     devices.wait_for(any_of_ours, _SECONDS_FOR_A_DISK)
-    if _find("ext4", STATE_LABEL) is None:
+    found = _find("ext4", STATE_LABEL)
+    if found is None:
         return None
-    device, found = _found("ext4", STATE_LABEL)
     if not os.path.ismount(STATE):
         modules.load(["ext4"])
-        _mount(device, STATE, "ext4", syscalls.NO_SUID | syscalls.NO_DEVICES | syscalls.NO_EXECUTION)
-    state = State(found.identifier)
+        _mount(found[0], STATE, "ext4", syscalls.NO_SUID | syscalls.NO_DEVICES | syscalls.NO_EXECUTION)
+    state = State(found[1].identifier)
     for folder in (state.memory, state.artifacts):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return state
@@ -82,13 +90,6 @@ def release() -> None:
     for folder in (MEDIUM, STATE):
         if os.path.ismount(folder):
             syscalls.unmount(str(folder))
-
-
-def _found(kind: str, label: str) -> tuple[str, FileSystem]:
-    found = _find(kind, label)
-    if found is None:
-        raise MediumMissing(f"the partition {label} went away", hint="leave the medium in the machine")
-    return found
 
 
 def _find(kind: str, label: str) -> tuple[str, FileSystem] | None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import Final
+
 from plasm.errors import PlasmError
 from plasm_boot.fetching.search import MANIFEST
 from plasm_boot.stage1.console import Console
+
+_REMEMBERED: Final = 64
 
 
 class Telling:
@@ -15,7 +20,7 @@ class Telling:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self.refusals: list[str] = []
+        self.refusals: deque[str] = deque(maxlen=_REMEMBERED)
 
     def asked(self, source: str, what: str) -> None:
         """An attempt began."""
