@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -149,15 +148,13 @@ def test_publishers_wait_for_each_other(publisher: Publisher) -> None:
     assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 4
 
 
-def test_so_do_publishers_in_other_processes(publisher: Publisher) -> None:
-    spawn = multiprocessing.get_context("fork")
-    others = [spawn.Process(target=publisher.publish) for _ in range(3)]
-    for other in others:
-        other.start()
-    for other in others:
-        other.join(60)
-    assert [other.exitcode for other in others] == [0, 0, 0]
-    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 3
+def test_so_do_publishers_in_other_processes(plasm: Plasm, tmp_path: Path) -> None:
+    keys, build, repo = tmp_path / "keys", build_system(tmp_path / "build"), tmp_path / "repo"
+    plasm("boot", "keys", "init", keys)
+    options = ("--repo", repo, "--keys", keys, "--channel", "stable", "--json")
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: plasm("boot", "publish", build, *options), range(3)))
+    assert sorted(json.loads(each.stdout)["published"][0]["version"] for each in done) == [1, 2, 3]
 
 
 def test_other_keys_do_not_publish_into_a_repository(publisher: Publisher, tmp_path: Path) -> None:

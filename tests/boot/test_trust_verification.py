@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("plasm_boot")
 
+from attrs import evolve
 from boot.published import FILES, NOW, WANTED, Publisher, Shown, build_system, resigned, verify, with_flipped_bit
 from securesystemslib.signer import Signature
 from tuf.api.metadata import Metadata, MetaFile, TargetFile
@@ -246,6 +247,22 @@ def test_a_key_that_was_replaced_signs_no_more(publisher: Publisher) -> None:
     stale = publisher.files() | {"metadata/timestamp.json": old["metadata/timestamp.json"]}
     with pytest.raises(Untrusted, match="0 of the 1 signatures that version 2 of root asks for"):
         verify(publisher, Shown(stale))
+
+
+def test_what_a_stolen_key_signed_is_forgotten_when_the_key_is_replaced(publisher: Publisher, tmp_path: Path) -> None:
+    manifest = evolve(verify(publisher, Shown(publisher.files())).manifest, version=2**53 - 1)
+    data = manifest.to_bytes()
+    info = TargetFile.from_data("stable/x86_64/local/manifest.json", data, ["sha256"])
+    stolen = _with_changed(publisher, "targets", lambda targets: targets.targets.update({info.path: info}), newer=True)
+    stolen[f"targets/stable/x86_64/local/{info.hashes['sha256']}.manifest.json"] = data
+    assert verify(publisher, Shown(stolen), memory=tmp_path).manifest.version == 2**53 - 1
+    publisher.publish()
+    publisher.publish()
+    with pytest.raises(Untrusted, match=f"it is version 3, and version {2**53 - 1} was seen"):
+        verify(publisher, Shown(publisher.files()), memory=tmp_path)
+    publisher.keys.rotate("targets", expires=NOW + timedelta(days=365), plugin="ed25519")
+    publisher.publish()
+    assert verify(publisher, Shown(publisher.files()), memory=tmp_path).manifest.version == 4
 
 
 def test_a_root_that_only_its_own_keys_signed_is_not_followed(publisher: Publisher, tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ class Memory:
                 self._write({f"{version}.root.json": data})
                 self._now = evolve(self._now, roots={**self._now.roots, version: data})
 
-    def learn(self, before: Remembered, roles: Mapping[str, bytes], path: str, version: int) -> bool:
-        """Remember the metadata of ``roles``, and the ``version`` of the manifest at ``path``.
+    def learn(self, before: Remembered, roles: Mapping[str, bytes], versions: Mapping[str, int]) -> bool:
+        """Remember the metadata of ``roles``, and the ``versions`` of manifests.
 
         False where somebody else changed what was remembered ``before``: what was verified against it may be older
         now than what is known.
@@ -65,7 +65,6 @@ class Memory:
         with self._lock:
             if (self._now.roles, self._now.versions) != (before.roles, before.versions):
                 return False
-            versions = {**before.versions, path: version}
             if (roles, versions) == (before.roles, before.versions):
                 return True
             self._write({f"{role}.json": roles[role] for role in _ROLES if roles[role] != before.roles.get(role)})

@@ -17,7 +17,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -96,9 +96,10 @@ class TrustedRepository:
                 )
             if manifest.expires_at <= now:
                 raise _untrusted(source, path, _expired(manifest.expires_at))
-            if manifest.version < (seen := before.versions.get(path, 0)):
+            versions = reading.seen_versions()
+            if manifest.version < (seen := versions.get(path, 0)):
                 raise _untrusted(source, path, f"it is version {manifest.version}, and version {seen} was seen")
-            if self._memory.learn(before, reading.roles, path, manifest.version):
+            if self._memory.learn(before, reading.roles, {**versions, path: manifest.version}):
                 return VerifiedManifest(manifest, data, source.name)
 
 
@@ -179,6 +180,15 @@ class _Reading:
             raise _untrusted(self._source, where, _why(error, "", data, None)) from None
         return data
 
+    def seen_versions(self) -> Mapping[str, int]:
+        """The manifests' versions that were seen, by target path; none once the key that signed them was replaced.
+
+        A thief may have chosen them so high that nothing honest could follow: section 5.3.11 of the specification
+        forgets timestamps and snapshots for that reason.
+        """
+        data = self._before.roles.get("targets")
+        return self._before.versions if data is not None and _signed(self._trusted.root, "targets", data) else {}
+
     def _timestamp(self) -> None:
         self._remembered("timestamp", self._trusted.update_timestamp)
         data = self._read(layout.TIMESTAMP, LIMITS.timestamp_max_length)
@@ -221,6 +231,14 @@ class _Reading:
         if data is None:
             raise SourceFailed(f"{self._source.name} has no {path}", hint="ask another provider")
         return data
+
+
+def _signed(root: Root, role: str, data: bytes) -> bool:
+    try:
+        metadata: Metadata[Any] = Metadata.from_bytes(data)
+        return bool(root.get_verification_result(role, metadata.signed_bytes, metadata.signatures))
+    except RepositoryError:
+        return False
 
 
 def _manifest(data: bytes, source: Source, path: str) -> BootManifest:
