@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from attrs import field, frozen
 
 from world import ROOT
 
-SOURCE = ROOT / "core" / "src" / "plasm"
-
-# docs/architecture.md, from the top; the names of one line stand on one floor.
-FLOORS = [
+# docs/architecture.md and docs/boot.md, from the top; the names of one line stand on one floor.
+CORE_FLOORS = (
     {"__main__", "__init__"},
     {"cli"},
     {"testing"},
@@ -25,21 +24,52 @@ FLOORS = [
     {"plugins"},
     {"hookspecs"},
     {"contracts"},
-    {"config", "files", "signatures", "concurrency", "node_lock", "control"},
+    {"config", "files", "signatures", "concurrency", "node_lock", "control", "service"},
     {"model"},
     {"errors", "_lazy"},
-]
-LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
+)
+BOOT_FLOORS = (
+    {"__init__"},
+    {"cli"},
+    {"emulator", "writing"},
+    {"building", "provider", "stage1"},
+    {"composition", "stage2", "modes"},
+    {"linux", "fetching"},
+    {"trust"},
+    {"system", "sources", "settings"},
+    {"manifest"},
+    {"errors"},
+)
 PLUGIN_LIBRARIES = {"wasmtime", "wasmer_sdk", "libp2p", "zeroconf", "aioquic", "trio"}
 
 
-def modules() -> list[Path]:
-    return sorted(SOURCE.rglob("*.py"))
+def _levels(floors: Sequence[set[str]]) -> dict[str, int]:
+    return {name: level for level, names in enumerate(floors) for name in names}
 
 
-def part(path: Path) -> str:
-    """The part of the core that a file belongs to."""
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+@frozen
+class Package:
+    """A package whose parts, its modules and folders, stand on floors."""
+
+    name: str
+    source: Path
+    level: dict[str, int] = field(converter=_levels)
+
+    def modules(self) -> list[Path]:
+        return sorted(self.source.rglob("*.py"))
+
+    def part(self, path: Path) -> str:
+        """The part that a file belongs to."""
+        return path.relative_to(self.source).parts[0].removesuffix(".py")
+
+
+CORE = Package("plasm", ROOT / "core" / "src" / "plasm", CORE_FLOORS)
+BOOT = Package("plasm_boot", ROOT / "boot" / "src" / "plasm_boot", BOOT_FLOORS)
+MODULES = [
+    pytest.param(package, path, id=f"{package.name}/{path.relative_to(package.source)}")
+    for package in (CORE, BOOT)
+    for path in package.modules()
+]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -56,16 +86,23 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SOURCE)))
-def test_imports_run_downwards(path: Path) -> None:
-    here = part(path)
+@pytest.mark.parametrize(("package", "path"), MODULES)
+def test_imports_run_downwards(package: Package, path: Path) -> None:
+    here = package.part(path)
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] == "plasm" and len(parts) > 1 and parts[1] in LEVEL and parts[1] != here:
-            assert LEVEL[parts[1]] > LEVEL[here], f"{here} imports {name}"
-        assert parts[0] not in PLUGIN_LIBRARIES, f"the core knows {name}"
-        assert not parts[0].startswith("plasm_"), f"the core imports the plugin {name}"
+        if parts[0] == package.name and len(parts) > 1 and parts[1] in package.level and parts[1] != here:
+            assert package.level[parts[1]] > package.level[here], f"{here} imports {name}"
 
 
-def test_every_part_of_the_core_has_a_floor() -> None:
-    assert {part(path) for path in modules()} <= set(LEVEL)
+@pytest.mark.parametrize("path", CORE.modules(), ids=lambda path: str(path.relative_to(CORE.source)))
+def test_the_core_knows_no_plugin(path: Path) -> None:
+    for name in imports(path):
+        top = name.split(".")[0]
+        assert top not in PLUGIN_LIBRARIES, f"the core knows {name}"
+        assert not top.startswith("plasm_"), f"the core imports the plugin {name}"
+
+
+@pytest.mark.parametrize("package", [CORE, BOOT], ids=lambda package: package.name)
+def test_every_part_has_a_floor(package: Package) -> None:
+    assert {package.part(path) for path in package.modules()} <= set(package.level)

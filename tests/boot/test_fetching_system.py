@@ -25,8 +25,8 @@ from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.fetching.http import Patience
 from plasm_boot.fetching.search import Found, Search
-from plasm_boot.fetching.sources import Source
 from plasm_boot.fetching.store import ArtifactStore
+from plasm_boot.sources import Source
 from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
 ARTIFACTS = ("kernel", "initramfs", "rootfs")

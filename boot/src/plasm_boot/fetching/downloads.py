@@ -19,9 +19,9 @@ from plasm_boot.errors import NoProvider, SourceFailed, Untrusted
 from plasm_boot.fetching.http import HttpSource
 from plasm_boot.fetching.report import Report, Silent
 from plasm_boot.fetching.search import Found
-from plasm_boot.fetching.sources import Source
 from plasm_boot.fetching.store import ArtifactStore, PartialFile
 from plasm_boot.manifest import Artifact
+from plasm_boot.sources import Source
 
 _BEFORE: Final = "an earlier download"
 

@@ -67,7 +67,7 @@ class HttpSource:
         self._etags: dict[str, str] = {}
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As :meth:`Source.read <plasm_boot.fetching.sources.Source.read>`."""
+        """As :meth:`Source.read <plasm_boot.sources.Source.read>`."""
         with self._failing(path), self._get(path) as response:
             if response.status in _ABSENT:
                 return None
@@ -84,7 +84,7 @@ class HttpSource:
     def download(
         self, path: str, size: int, into: BinaryIO, *, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """As :meth:`Source.download <plasm_boot.fetching.sources.Source.download>`.
+        """As :meth:`Source.download <plasm_boot.sources.Source.download>`.
 
         A provider that does not resume is heard from the beginning, and what is there already is passed over.
         """

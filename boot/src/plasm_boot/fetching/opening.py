@@ -7,7 +7,7 @@ from pathlib import Path
 from plasm.errors import UnreadableInput
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.fetching.http import HttpSource
-from plasm_boot.fetching.sources import Source
+from plasm_boot.sources import Source
 
 
 def open_source(text: str) -> Source:

@@ -18,7 +18,7 @@ from attrs import frozen
 from plasm.errors import PlasmError
 from plasm_boot.errors import NoProvider, SourceFailed, Untrusted
 from plasm_boot.fetching.report import Report, Silent
-from plasm_boot.fetching.sources import Source
+from plasm_boot.sources import Source
 from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
 MANIFEST: Final = "manifest"

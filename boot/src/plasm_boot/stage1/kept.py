@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from plasm.files import write_atomically
-from plasm_boot.fetching.sources import Source
+from plasm_boot.sources import Source
 
 
 class RecordedSource:
@@ -22,7 +22,7 @@ class RecordedSource:
         self._read: dict[str, bytes] = {}
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As :meth:`Source.read <plasm_boot.fetching.sources.Source.read>`."""
+        """As :meth:`Source.read <plasm_boot.sources.Source.read>`."""
         data = self._source.read(path, limit)
         if data is not None:
             self._read[path] = data
@@ -31,7 +31,7 @@ class RecordedSource:
     def download(
         self, path: str, size: int, into: BinaryIO, *, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """As :meth:`Source.download <plasm_boot.fetching.sources.Source.download>`."""
+        """As :meth:`Source.download <plasm_boot.sources.Source.download>`."""
         self._source.download(path, size, into, progress=progress)
 
     def keep(self, repository: Path) -> None:

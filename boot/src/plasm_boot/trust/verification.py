@@ -39,8 +39,8 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 
 import plasm_boot.trust.signatures  # noqa: F401  makes Ed25519 keys verifiable
 from plasm_boot.errors import InvalidBootManifest, SourceFailed, Untrusted
-from plasm_boot.fetching.sources import Source
 from plasm_boot.manifest import MAX_MANIFEST_BYTES, BootManifest, target_path
+from plasm_boot.sources import Source
 from plasm_boot.trust import layout
 from plasm_boot.trust.memory import Memory, Remembered
 
