@@ -77,7 +77,7 @@ class CommandTable(TyperGroup):
         from plasm.config import Config
         from plasm.plugins import PluginHost
 
-        extra = typer.Typer(add_completion=False)
+        extra = typer.Typer(add_completion=False, rich_markup_mode=None)
         extra.callback()(lambda: None)
         try:
             extensions = PluginHost(Config.from_environment(os.environ)).extensions
