@@ -9,9 +9,9 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from plasm_boot.building import builder
 from plasm_boot.building.run import find
@@ -48,25 +48,33 @@ def run_plasm(*arguments: object, status: int = 0, **variables: str) -> str:
 
 
 def systems(test_run: str) -> Path:
-    """A folder with the system of each of our modes; one for one test run."""
-    folder = WORK / "systems"
-    with alone("systems"):
-        made_for = WORK / "made-for"
-        if not made_for.exists() or made_for.read_text() != test_run:
-            shutil.rmtree(folder, ignore_errors=True)
-            modes = [word for mode in MODES for word in ("--mode", mode)]
-            run_plasm("build", *modes, "--effort", EFFORT, folder)
-            made_for.write_text(test_run)
+    """A folder with the system of each of our modes; one for one test run, which is gone when others begin."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    lock = (WORK / f"{test_run}.lock").open("w")
+    _in_use.append(lock)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = WORK / test_run
+    if not (folder / "whole").exists():
+        _forget_other_runs(test_run)
+        shutil.rmtree(folder, ignore_errors=True)
+        modes = [word for mode in MODES for word in ("--mode", mode)]
+        run_plasm("build", *modes, "--effort", EFFORT, folder)
+        (folder / "whole").touch()
+    fcntl.flock(lock, fcntl.LOCK_SH)
     return folder
 
 
-@contextmanager
-def alone(name: str) -> Iterator[None]:
-    """While no other process of this test run does the same."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    with (WORK / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+# Held until this process ends, so that another test run does not remove what this one uses.
+_in_use: list[TextIO] = []
+
+
+def _forget_other_runs(test_run: str) -> None:
+    for path in WORK.glob("*.lock"):
+        with path.open("w") as lock, suppress(BlockingIOError):
+            if path.stem != test_run:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink()
 
 
 def unpack_initramfs(path: Path) -> dict[str, bytes]:

@@ -32,7 +32,7 @@ _TRIAL_SECONDS: Final = 2.0
 
 # A boot sector that tells QEMU's device for ends of tests to end: mov dx, 0xf4; mov al, 0x10; out dx, al; hlt; jmp -3.
 # QEMU's status then is twice the number, and one; its failures have status 1.
-_TRIAL: Final = bytes.fromhex("baf400b010eef4ebfd").ljust(510, b"\0") + b"\x55\xaa"
+_TRIAL: Final = bytes.fromhex("baf400b010eef4ebfd").ljust(510, b"\0") + b"\x55\xaa" + bytes(2**20)
 _TRIAL_STATUS: Final = 0x10 << 1 | 1
 
 
@@ -73,8 +73,7 @@ def command(machine: Machine) -> list[str]:
     """
     words = [
         f"qemu-system-{machine.arch}",
-        *("-M", _MACHINES[machine.arch], "-cpu", "host" if machine.accelerator == "kvm" else "max"),
-        *("-accel", "kvm" if machine.accelerator == "kvm" else "tcg,thread=multi"),
+        *_processor(machine.arch, machine.accelerator),
         *("-smp", str(machine.cpus), "-m", str(machine.memory)),
         *("-nodefaults", "-no-reboot", "-display", "none", "-serial", machine.serial),
         *("-device", "virtio-rng-pci"),
@@ -135,7 +134,7 @@ def trial_guest_ends(accelerator: Accelerator) -> bool:
     Raises:
         ToolMissing: QEMU is not installed.
     """
-    words = [emulator("x86_64"), "-M", "q35", "-accel", accelerator, "-nodefaults", "-display", "none", "-m", "16"]
+    words = [emulator("x86_64"), *_processor("x86_64", accelerator), "-m", "64", "-nodefaults", "-display", "none"]
     with tempfile.NamedTemporaryFile(prefix="plasm-trial-") as disk:
         disk.write(_TRIAL)
         disk.flush()
@@ -167,6 +166,11 @@ def parse_forwards(texts: Sequence[str]) -> tuple[tuple[int, int], ...]:
             raise InvalidInput(f"{text!r} are not two ports", hint="write HOST:MACHINE, like 8080:80")
         found.append((int(ours), int(theirs)))
     return tuple(found)
+
+
+def _processor(arch: str, accelerator: Accelerator) -> list[str]:
+    cpu, how = ("host", "kvm") if accelerator == "kvm" else ("max", "tcg,thread=multi")
+    return ["-M", _MACHINES[arch], "-cpu", cpu, "-accel", how]
 
 
 def _is_port(text: str) -> bool:
