@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("plasm_boot")
 
 from boot.built import unpack_cpio
+
 from plasm_boot.building import elf
 from plasm_boot.building.archives import write_cpio, write_tar
 from plasm_boot.building.contents import Contents, Entry, file, link, matching, read_folder, with_folders

@@ -89,7 +89,7 @@ def test_plugins_that_want_different_things_are_not_put_into_one_image(plugin: C
 def test_a_plugin_that_fails_is_named(plugin: Callable[..., None]) -> None:
     source = EXTENSION.replace("return RootfsNeeds(", "return None.x(") % "4"
     plugin("plasm.extension", "broken", source)
-    with pytest.raises(PluginError, match="broken.*plasm_compose_rootfs"):
+    with pytest.raises(PluginError, match=r"broken.*plasm_compose_rootfs"):
         composed("private", (PluginKind.EXTENSION, "broken"))
 
 
