@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type format bench soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
+.PHONY: help demo boot-demo test lint type format bench soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -32,6 +32,11 @@ demo: $(READY) ## Run a job here, and one on a peer; keep their signed receipts 
 	    && echo "ran examples/hello/hello.wasm in a sandbox; build/hello.receipt.json says so, and its signature holds."
 	@echo; echo "Now two nodes, and the same job on one of them, over QUIC:"
 	@examples/two-nodes.sh build/two-nodes
+
+boot-demo: $(READY) ## Boot an emulated machine into Plasm, from keys to a verified receipt; needs what TEST_PACKAGES names
+	@$(HAVE_TEST_PACKAGES) || { $(call APT_INSTALL,$(TEST_PACKAGES)); } >/dev/null || { \
+	    echo "boot-demo needs these packages, please install them: $(TEST_PACKAGES)" >&2; exit 1; }
+	@examples/boot-demo.sh
 
 test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
 	@$(HAVE_TEST_PACKAGES) || { $(call APT_INSTALL,$(TEST_PACKAGES)); } >/dev/null 2>&1 || \
