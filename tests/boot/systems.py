@@ -48,7 +48,9 @@ class World(Publisher):
         shutil.copytree(self.folder / "keys", folder / "keys")
         (folder / "build").mkdir(parents=True)
         (folder / "build" / mode).symlink_to(self.folder / "build" / mode)
-        built.run_plasm("publish", folder / "build", "--repo", folder / "repo", "--keys", folder / "keys")
+        built.run_plasm(
+            "publish", folder / "build", "--repo", folder / "repo", "--keys", folder / "keys", "--channel", "stable"
+        )
         return World(folder)
 
 
