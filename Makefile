@@ -60,6 +60,7 @@ bench: $(READY) ## Measure
 	$(VENV)/bin/python bench/transport.py
 	$(VENV)/bin/python bench/mesh.py
 	$(VENV)/bin/python bench/submit.py
+	$(VENV)/bin/python bench/discovery.py
 
 soak: $(READY) ## Keep a node under load for an hour (SOAK_SECONDS); fails where it grows
 	@$(VENV)/bin/python bench/soak.py
