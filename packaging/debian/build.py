@@ -24,7 +24,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-SERVICE = ROOT / "core/src/plasm/service"
 SITE = "usr/lib/plasm/site-packages"
 
 
@@ -243,18 +242,17 @@ def lay_out(package: Package, root: Path, release: Release, version: str, epoch:
         if (own / script).exists():
             write(root / "DEBIAN" / script, (own / script).read_bytes(), 0o755)
     if package.name == "plasm":
-        write(root / "usr/bin/plasm", (SERVICE / "plasm").read_bytes(), 0o755)
+        write(root / "usr/bin/plasm", told_by_plasm("LAUNCHER", "plasm.service"), 0o755)
         write(root / "usr/share/man/man1/plasm.1.gz", zipped((own / "plasm.1").read_text()))
-        write(root / release.units / "plasmd.service", (SERVICE / "plasmd.service").read_bytes())
-        write(root / "etc/plasm/config.toml", default_configuration())
+        write(root / release.units / "plasmd.service", told_by_plasm("unit()", "plasm.service"))
+        write(root / "etc/plasm/config.toml", told_by_plasm("default_file()", "plasm.config.reference"))
         write(root / "DEBIAN/conffiles", "/etc/plasm/config.toml\n")
 
 
-def default_configuration() -> str:
-    """The file that ``plasm init`` writes."""
+def told_by_plasm(what: str, where: str) -> str:
+    """The text that an expression of a module of this tree gives."""
     source = f"import sys; sys.path.insert(0, {str(ROOT / 'core/src')!r}); "
-    source += "from plasm.config.reference import default_file; print(default_file(), end='')"
-    return run(sys.executable, "-c", source)
+    return run(sys.executable, "-c", source + f"import {where} as here; print(here.{what}, end='')")
 
 
 def assemble(

@@ -94,7 +94,7 @@ def _plasm(settings: Mapping[str, object], configuration: Mapping[str, str]) -> 
     hello = files("plasm_boot") / "hello.wasm"
     node = {f"{_ENABLED}/plasmd.service.d/plugins.conf": file(f"[Service]\n{variables}")} if variables else {}
     return node | {
-        "usr/bin/plasm": file(service.launcher(), 0o755),
+        "usr/bin/plasm": file(service.LAUNCHER, 0o755),
         f"{_UNITS}/plasmd.service": file(service.unit()),
         "usr/lib/plasm/phase-hello": launcher("plasm_boot.stage2.hello"),
         "usr/share/plasm/hello.wasm": file(hello.read_bytes()),
