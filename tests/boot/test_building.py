@@ -162,6 +162,9 @@ def test_what_comes_in_is_for_the_ports_of_the_plugins(local: Path, private: Pat
     rules = built.read_rootfs(local / "rootfs.squashfs", "etc/nftables.conf").decode()
     assert "policy drop" in rules
     assert "udp dport 5353 accept" in rules
+    assert "udp dport 4001 accept" in rules
+    listens = built.read_rootfs(local / "rootfs.squashfs", "etc/systemd/system/plasmd.service.d/plugins.conf").decode()
+    assert "PLASM_NODE_LISTEN=/ip4/0.0.0.0/udp/4001/quic-v1," in listens
     assert "5353" not in built.read_rootfs(private / "rootfs.squashfs", "etc/nftables.conf").decode()
 
 

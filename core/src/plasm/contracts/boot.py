@@ -37,7 +37,12 @@ class BootMode:
 
 @frozen
 class RootfsNeeds:
-    """What a plugin needs in a boot image; the builder takes the union over the chosen plugins."""
+    """What a plugin needs in a boot image; the builder takes the union over the chosen plugins.
+
+    ``wheels`` are distributions besides the plugin's own and what that requires, ``systemd_units`` are enabled,
+    ``ports``, like ``udp/4001`` or ``tcp/8000-8010``, may be reached from outside, and ``configuration`` has keys of
+    Plasm's configuration, like ``node.listen``, with values as variables have them.
+    """
 
     wheels: tuple[str, ...] = ()
     debian_packages: tuple[str, ...] = ()

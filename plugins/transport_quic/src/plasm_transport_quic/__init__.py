@@ -24,7 +24,8 @@ def plasm_transport(config: Config, identity: Signer) -> Libp2pTransport:
 
 @hookimpl
 def plasm_compose_rootfs(mode: BootMode) -> RootfsNeeds:
-    """The ports at which libp2p's peers usually listen, for QUIC and for TCP."""
+    """The ports at which libp2p's peers usually listen, for QUIC and for TCP: a firewall has to know them."""
     from plasm.contracts import RootfsNeeds
 
-    return RootfsNeeds(ports=("udp/4001", "tcp/4001"))
+    listen = "/ip4/0.0.0.0/udp/4001/quic-v1,/ip4/0.0.0.0/tcp/4001"
+    return RootfsNeeds(ports=("udp/4001", "tcp/4001"), configuration={"node.listen": listen})
