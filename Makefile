@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo boot-demo test lint type format bench soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
+.PHONY: help demo boot-demo test lint type format bench bench-boot soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -61,6 +61,10 @@ bench: $(READY) ## Measure
 	$(VENV)/bin/python bench/mesh.py
 	$(VENV)/bin/python bench/submit.py
 	$(VENV)/bin/python bench/discovery.py
+
+# The image of boot-demo, and a port on which nothing else is served.
+bench-boot: boot-demo ## Measure sizes and boot times against a bare kernel with busybox, after boot-demo
+	$(VENV)/bin/python bench/boot.py build/boot-demo/build build/boot-demo/repo 8380
 
 soak: $(READY) ## Keep a node under load for an hour (SOAK_SECONDS); fails where it grows
 	@$(VENV)/bin/python bench/soak.py
@@ -134,7 +138,7 @@ HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 # Some tests are skipped without these: they lay cables between network namespaces with iproute2 and put routers there
 # with nftables, try the PHP SDK, install Debian packages in a Debian made for it, or build and boot images in QEMU.
 TEST_PACKAGES := iproute2 nftables php-cli phpunit composer mmdebstrap lintian apt-utils gpg gpg-agent \
-	qemu-system-x86 qemu-utils ovmf mtools squashfs-tools cryptsetup-bin fdisk e2fsprogs zstd kmod dnsmasq-base
+	qemu-system-x86 qemu-utils ovmf mtools squashfs-tools cryptsetup-bin fdisk e2fsprogs zstd kmod dnsmasq-base busybox-static
 HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer mmdebstrap \
 	lintian apt-ftparchive gpg gpg-agent qemu-system-x86_64 qemu-img mformat mksquashfs veritysetup sfdisk mke2fs \
 	zstd depmod dnsmasq; do command -v $$command >/dev/null || exit 1; done; test -d /usr/share/OVMF)
