@@ -12,8 +12,9 @@ from plasm.errors import InvalidInput
 
 @frozen
 class Architecture:
-    """``name`` as manifests have it; ``debian``, ``triplet`` and ``loader`` as Debian has them; ``elf`` is the machine
-    in ELF headers; ``efi`` the name of a boot loader on removable media, ``serial`` the first serial console."""
+    """``name`` as manifests and kernels have it; ``debian`` and ``triplet`` as Debian has them; ``loader`` where
+    programs look for their dynamic loader; ``elf`` is the machine in ELF headers; ``efi`` the name of a boot loader on
+    removable media, ``serial`` the first serial console."""
 
     name: str
     debian: str
@@ -30,7 +31,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
         name="x86_64",
         debian="amd64",
         triplet="x86_64-linux-gnu",
-        loader="ld-linux-x86-64.so.2",
+        loader="usr/lib64/ld-linux-x86-64.so.2",
         elf=62,
         efi="BOOTX64.EFI",
         systemd_boot="systemd-bootx64.efi",
@@ -40,7 +41,7 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = {
         name="aarch64",
         debian="arm64",
         triplet="aarch64-linux-gnu",
-        loader="ld-linux-aarch64.so.1",
+        loader="usr/lib/ld-linux-aarch64.so.1",
         elf=183,
         efi="BOOTAA64.EFI",
         systemd_boot="systemd-bootaa64.efi",

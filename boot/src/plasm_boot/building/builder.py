@@ -19,7 +19,7 @@ from typing import Final
 from attrs import field, frozen
 
 from plasm.plugins import PluginHost, PluginKind
-from plasm_boot.building import bom, debian, kernel, rootfs, squashfs, stage1, stage2, wheels
+from plasm_boot.building import bom, debian, emulation, kernel, rootfs, squashfs, stage1, stage2, wheels
 from plasm_boot.building.architectures import Architecture
 from plasm_boot.building.archives import write_cpio
 from plasm_boot.building.contents import Contents
@@ -76,7 +76,7 @@ def build(order: Order, host: PluginHost, out: Path, report: Report) -> list[Bui
         PluginError: a mode or a plugin is not here or cannot be asked.
         BuildFailed: a step failed.
     """
-    require(TOOLS)
+    require((*TOOLS, *emulation.tools(order.arch)))
     compositions = [compose(host, mode, order.extra, order.arch.name) for mode in order.modes]
     packages = {package for each in compositions for package in each.needs.debian_packages}
     if order.shell:

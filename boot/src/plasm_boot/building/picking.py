@@ -81,9 +81,8 @@ def with_libraries(debian: Debian, contents: Contents) -> Contents:
     """The same with the shared libraries that its programs need, and the loader."""
     binaries = [entry.content for entry in contents.values() if _is_program(entry)]
     found = elf.libraries((path for path in binaries if isinstance(path, Path)), debian.library_folders)
-    loader = f"usr/lib64/{debian.arch.loader}"
     names = [path.relative_to(debian.root).as_posix() for path in found]
-    return pick(debian, [*names, loader, f"usr/lib/{debian.arch.triplet}/{debian.arch.loader}"]) | contents
+    return pick(debian, [*names, debian.arch.loader]) | contents
 
 
 def accounts(debian: Debian, names: Mapping[str, str]) -> Contents:

@@ -10,6 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
+from plasm_boot.building import emulation
 from plasm_boot.building.architectures import Architecture
 from plasm_boot.building.contents import Contents
 from plasm_boot.building.run import run
@@ -79,8 +80,10 @@ class ImagePython:
 
     def _run(self, *arguments: object) -> str:
         libraries = self.root / "usr/lib" / self.arch.triplet
-        loader = libraries / self.arch.loader
+        # Not where programs look for it: that is a link, which may lead out of this root folder.
+        loader = libraries / PurePosixPath(self.arch.loader).name
         return run(
+            *emulation.before_one(self.arch),
             *(loader, "--library-path", libraries, self.root / PROGRAM, "-S", "-s", *arguments),
             environment={"PYTHONHOME": str(self.root / "usr"), "PYTHONHASHSEED": "0"},
         )

@@ -13,15 +13,18 @@ from typing import Final
 from plasm_boot.errors import BuildFailed, ToolMissing
 
 PACKAGES: Final[Mapping[str, str]] = {
+    "arch-test": "arch-test",
     "depmod": "kmod",
     "dpkg-deb": "dpkg",
     "mcopy": "mtools",
     "mformat": "mtools",
     "mke2fs": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
+    "qemu-aarch64-static": "qemu-user-static",
     "qemu-img": "qemu-utils",
     "qemu-system-aarch64": "qemu-system-arm",
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-x86_64-static": "qemu-user-static",
     "sfdisk": "fdisk",
     "mksquashfs": "squashfs-tools",
     "tar": "tar",

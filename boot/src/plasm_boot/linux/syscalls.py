@@ -15,6 +15,10 @@ BIND: Final = 4096
 MOVE: Final = 8192
 """Flags of mount(2)."""
 
+NEW_MOUNTS: Final = 0x00020000
+NEW_USERS: Final = 0x10000000
+"""Flags of unshare(2)."""
+
 RESTART: Final = 0x01234567
 POWER_OFF: Final = 0x4321FEDC
 KEXEC: Final = 0x45584543
@@ -34,6 +38,11 @@ def mount(source: str, target: str, kind: str, flags: int = 0, options: str = ""
 def unmount(target: str) -> None:
     """Unmount what is at ``target``."""
     _check(_libc.umount2(target.encode(), 0), target)
+
+
+def unshare(flags: int) -> None:
+    """Go into new namespaces of the kinds in ``flags``."""
+    _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def kexec_file_load(kernel: int, initramfs: int, command_line: str) -> None:
