@@ -56,13 +56,14 @@ def plasm_boot_mode():
 @pytest.fixture
 def museum(tmp_path: Path) -> Path:
     """A folder of distributions, in which the mode is installed."""
-    if find("uv") is None or find("qemu-system-x86_64") is None:
+    uv = find("uv")
+    if uv is None or find("qemu-system-x86_64") is None:
         pytest.skip("needs uv and qemu-system-x86_64")
     project, site = tmp_path / "project", tmp_path / "site"
     project.mkdir()
     (project / "pyproject.toml").write_text(PROJECT)
     (project / "museum.py").write_text(MODE)
-    subprocess.run(["uv", "pip", "install", "--quiet", "--no-deps", "--target", site, project], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--no-deps", "--target", site, project], check=True)
     return site
 
 
