@@ -158,6 +158,16 @@ def test_nobody_can_log_in(local: Path) -> None:
     assert "etc/systemd/system/getty.target" in masked
 
 
+def test_the_root_folder_is_roots(local: Path) -> None:
+    words = ["unsquashfs", "-d", "", "-lln", local / "rootfs.squashfs"]
+    first = next(
+        line
+        for line in subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+        if line.startswith("d")
+    )
+    assert first.split()[:2] == ["drwxr-xr-x", "0/0"]
+
+
 def test_what_comes_in_is_for_the_ports_of_the_plugins(local: Path, private: Path) -> None:
     rules = built.read_rootfs(local / "rootfs.squashfs", "etc/nftables.conf").decode()
     assert "policy drop" in rules

@@ -49,6 +49,8 @@ def write_squashfs(contents: Contents, out: Path, epoch: int, effort: int) -> Ve
             # And not sqfstar, whose release in Debian 12 takes no level of compression.
             *("mksquashfs", "-", out, "-tar", "-quiet", "-no-progress", "-no-xattrs", "-b", _SQUASHFS_BLOCK),
             *("-comp", "zstd", "-Xcompression-level", effort, "-mkfs-time", epoch, "-all-time", epoch),
+            # No tar archive of ours says what the root folder itself is; it is not whoever builds that owns it.
+            *("-root-mode", 755, "-root-uid", 0, "-root-gid", 0),
             stdin=archive,
             without=("SOURCE_DATE_EPOCH",),  # squashfs-tools do not take both
         )
