@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -16,8 +17,10 @@ from plasm_boot.errors import BuildFailed
 
 TOOLS: Final = ("mksquashfs", "veritysetup")
 BLOCK: Final = 4096
-# One inode of the block size of a download; larger ones compress better and read slower.
+# Larger ones compress better and read slower.
 _SQUASHFS_BLOCK: Final = 256 * 1024
+# The root folder belongs to whoever mksquashfs believes to run it, whatever its options say.
+_AS_ROOT: Final = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
 
 
 @frozen
@@ -46,11 +49,11 @@ def write_squashfs(contents: Contents, out: Path, epoch: int, effort: int) -> Ve
             write_tar(contents, file, epoch)
         out.unlink(missing_ok=True)
         run(
+            *_AS_ROOT,
             # And not sqfstar, whose release in Debian 12 takes no level of compression.
             *("mksquashfs", "-", out, "-tar", "-quiet", "-no-progress", "-no-xattrs", "-b", _SQUASHFS_BLOCK),
             *("-comp", "zstd", "-Xcompression-level", effort, "-mkfs-time", epoch, "-all-time", epoch),
-            # No tar archive of ours says what the root folder itself is; it is not whoever builds that owns it.
-            *("-root-mode", 755, "-root-uid", 0, "-root-gid", 0),
+            *("-root-mode", 755),
             stdin=archive,
             without=("SOURCE_DATE_EPOCH",),  # squashfs-tools do not take both
         )
