@@ -21,6 +21,7 @@ from typing import Final
 
 from attrs import frozen
 
+from plasm_boot.building import emulation
 from plasm_boot.building.architectures import Architecture
 from plasm_boot.building.python import LIBRARY, ImagePython
 from plasm_boot.building.run import run
@@ -54,7 +55,8 @@ _KEPT: Final = "/usr/share/doc/*/copyright"
 _FORM: Final = 1
 
 # The kernel is taken along as a package and never installed, which would want an initramfs and a boot loader.
-_TAKE_KERNEL: Final = """#!/bin/sh
+# mmdebstrap has a shell run it, as whichever user it works as, who need not be able to read files of ours.
+_TAKE_KERNEL: Final = """
 set -eu
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 concrete=$(apt-cache depends --important @KERNEL@ | sed -n 's/^ *Depends: \\(linux-image-[^ ]*\\)$/\\1/p' | head -n 1)
@@ -174,7 +176,6 @@ def make(cache: Path, arch: Architecture, kernel: str, packages: Sequence[str]) 
     with _alone(base / f"{name.partition('-')[0]}.lock"):
         if not (base / name).exists():
             with tempfile.TemporaryDirectory(prefix=".new-", dir=base) as new:
-                Path(new).chmod(0o755)  # mmdebstrap may work as another user
                 _make(Path(new), arch, kernel_package, wanted)
                 for old in base.glob(f"{name.partition('-')[0]}-*"):
                     shutil.rmtree(old)
@@ -191,15 +192,14 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _make(work: Path, arch: Architecture, kernel: str, packages: Sequence[str]) -> None:
-    archive, hook, made = work / "debian.tar", work / "take-kernel", work / "made"
-    hook.write_text(_TAKE_KERNEL.replace("@KERNEL@", kernel))
-    hook.chmod(0o755)
+    archive, made = work / "debian.tar", work / "made"
     run(
+        *emulation.before_starting(arch),
         *("mmdebstrap", "--variant=essential", "--format=tar", f"--architectures={arch.debian}"),
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _UNNEEDED),
         f"--dpkgopt=path-include={_KEPT}",
         f"--include={','.join(packages)}",
-        f"--customize-hook={hook}",
+        f"--customize-hook={_TAKE_KERNEL.replace('@KERNEL@', kernel)}",
         *(SUITE, archive),
     )
     made.mkdir()
