@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Final
 
 from attrs import evolve, frozen
@@ -38,6 +39,7 @@ class Entry:
 Contents = dict[str, Entry]
 
 FOLDER: Final = Entry(stat.S_IFDIR | 0o755)
+_ALL_OF_ROOT: Final[Mapping[str, tuple[int, int]]] = MappingProxyType({})
 
 
 def file(content: bytes | str | Path, mode: int = 0o644) -> Entry:
@@ -54,7 +56,7 @@ def read_folder(
     folder: Path,
     at: str = "",
     unless: Callable[[str], bool] = lambda _: False,
-    owners: Mapping[str, tuple[int, int]] = {},
+    owners: Mapping[str, tuple[int, int]] = _ALL_OF_ROOT,
 ) -> Contents:
     """Everything below ``folder``, to be found below ``at``, but what ``unless`` holds for; ``owners`` has the users
     and groups of what is not root's.  Both take paths relative to ``folder``."""

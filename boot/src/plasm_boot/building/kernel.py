@@ -14,64 +14,35 @@ from plasm_boot.building.run import run
 
 TOOLS: Final = ("depmod",)
 
-VIRTUAL: Final = (
-    *(
-        "virtio",
-        "virtio_ring",
-        "virtio_pci",
-        "virtio_mmio",
-        "virtio_blk",
-        "virtio_scsi",
-        "virtio_rng",
-        "virtio_console",
-    ),
-    *("hv_vmbus", "hv_storvsc", "xen-blkfront", "vmw_pvscsi", "virtio_balloon"),
-)
+# What disks hang on: those of virtual machines, and of real ones.
+VIRTUAL_DISKS: Final = (
+    "virtio", "virtio_ring", "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi",
+    "hv_vmbus", "hv_storvsc", "xen-blkfront", "vmw_pvscsi",
+)  # fmt: skip
 DISKS: Final = (
-    *("sd_mod", "sr_mod", "cdrom", "ahci", "ata_piix", "nvme", "usb-storage", "uas", "sdhci-pci", "sdhci-acpi"),
-    *("mmc_block", "xhci-pci", "ehci-pci", "uhci-hcd", "usbhid", "hid-generic", "mptspi", "mptsas", "megaraid_sas"),
-)
-FILE_SYSTEMS: Final = (
-    "vfat",
-    "nls_cp437",
-    "nls_iso8859-1",
-    "nls_utf8",
-    "nls_ascii",
-    "ext4",
-    "squashfs",
-    "overlay",
-    "efivarfs",
-)
+    "sd_mod", "sr_mod", "cdrom", "ahci", "ata_piix", "nvme", "megaraid_sas", "mptspi", "mptsas",
+    "usb-storage", "uas", "xhci-pci", "ehci-pci", "uhci-hcd", "mmc_block", "sdhci-pci", "sdhci-acpi",
+)  # fmt: skip
+FILE_SYSTEMS: Final = ("ext4", "squashfs", "overlay")
+# The boot medium's, and what its names are written in.
+MEDIUM: Final = ("vfat", "nls_cp437", "nls_iso8859-1", "nls_utf8", "nls_ascii")
 INTEGRITY: Final = ("loop", "dm-mod", "dm-verity")
-NETWORK_FOLDERS: Final = ("kernel/drivers/net/ethernet", "kernel/drivers/net/phy", "kernel/drivers/net/usb")
+# For keyboards at the rescue menu, and for randomness.
+PERIPHERALS: Final = ("virtio_console", "virtio_rng", "virtio_balloon", "usbhid", "hid-generic", "efivarfs")
 NETWORK: Final = (
-    *("virtio_net", "net_failover", "af_packet", "ipv6", "hv_netvsc", "xen-netfront", "vmxnet3", "e1000", "e1000e"),
-    *("igb", "igc", "ixgbe", "r8169", "tg3", "bnxt_en", "ena", "gve", "mlx5_core"),
-)
+    "af_packet", "ipv6", "virtio_net", "net_failover", "hv_netvsc", "xen-netfront", "vmxnet3", "ena", "gve",
+    "e1000", "e1000e", "igb", "igc", "ixgbe", "r8169", "tg3", "bnxt_en", "mlx5_core",
+)  # fmt: skip
+NETWORK_FOLDERS: Final = ("kernel/drivers/net/ethernet", "kernel/drivers/net/phy", "kernel/drivers/net/usb")
 FIREWALL: Final = (
-    *("nf_tables", "nf_conntrack", "nft_ct", "nft_reject", "nft_reject_inet", "nft_limit", "nft_log", "nft_chain_nat"),
-)
-# What stage 1 needs of disks and file systems, whatever the mode.
-STAGE1: Final = (*VIRTUAL, *DISKS, *FILE_SYSTEMS, *INTEGRITY)
-STAGE2: Final = (
-    "virtio",
-    "virtio_ring",
-    "virtio_pci",
-    "virtio_blk",
-    *INTEGRITY,
-    *FILE_SYSTEMS[:3],
-    "ext4",
-    "squashfs",
-    "overlay",
-    "nvme",
-    "sd_mod",
-    "ahci",
-    "virtio_scsi",
-    "usb-storage",
-    "uas",
-)
+    "nf_tables", "nf_conntrack", "nft_ct", "nft_reject", "nft_reject_inet", "nft_limit", "nft_log", "nft_chain_nat",
+)  # fmt: skip
+
+STAGE1: Final = (*VIRTUAL_DISKS, *DISKS, *FILE_SYSTEMS, *MEDIUM, *INTEGRITY, *PERIPHERALS)
+"""What stage 1 needs whatever the mode."""
+STAGE2: Final = (*VIRTUAL_DISKS, *DISKS, *FILE_SYSTEMS, *INTEGRITY)
 """The small initramfs mounts the root file system from memory, and the partition that keeps state."""
-ROOTFS: Final = (*STAGE1, *NETWORK, *FIREWALL, "autofs4", "efivarfs")
+ROOTFS: Final = (*STAGE1, *NETWORK, *FIREWALL, "autofs4")
 
 
 def modules(debian: Debian, names: Iterable[str], folders: Iterable[str] = ()) -> Contents:
