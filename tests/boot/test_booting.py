@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -115,6 +116,19 @@ def test_private_mode_boots_its_own_medium_and_writes_nothing(world: World, tmp_
         assert "bringing up the network" not in console.text
     verify(plasm, receipt, console, tmp_path)
     assert _sha256(image) == before
+
+
+def test_private_mode_touches_no_network_and_says_what_it_misses(world: World, tmp_path: Path) -> None:
+    machine = world.machine("private", tmp_path, "", network="user")
+    with running(machine) as console:
+        console.expect("failed: there is no boot medium: no FAT32 partition has the label PHASE_ESP", BOOT_S)
+        console.expect("any key stops that", 10)
+        console.send("d")
+        console.expect("press one of these keys", 60)
+        assert "lo: down" in console.text
+        assert not re.search(r"^ *(address|refused) |link +(?!lo)|virtio_net|^ +s +shell", console.text, re.MULTILINE)
+        console.send("p")
+        assert console.process.wait(60) == 0
 
 
 def test_a_root_file_system_that_is_not_what_was_signed_stops_the_machine(world: World, tmp_path: Path) -> None:

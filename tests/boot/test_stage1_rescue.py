@@ -54,6 +54,10 @@ def test_a_process_that_was_ended_is_told_in_one_line() -> None:
     assert ending(70 << 8) == "stage 1 ended with status 70"
 
 
+def test_an_attempt_that_ended_in_order_is_followed_by_another() -> None:
+    assert ending(75 << 8) is None
+
+
 def test_other_modes_are_the_entries_of_the_boot_menu(tmp_path: Path) -> None:
     folder = tmp_path / "loader/entries"
     folder.mkdir(parents=True)

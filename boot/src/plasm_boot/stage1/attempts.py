@@ -1,4 +1,7 @@
-"""Boots, and after each failure says what failed and why, tries again later, or does what a person chooses."""
+"""One attempt to boot; when it failed, says why, and waits for the time or for somebody to try again.
+
+Each attempt is a process of its own, so that nothing of a failed one is left: no thread, no half-imported library.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from plasm.errors import PlasmError
 from plasm_boot.linux import syscalls
@@ -29,18 +32,18 @@ _DEBUG: Final = "phase.debug=1"
 _QUIET_KERNEL: Final = "4"  # warnings and less stay in the kernel's log: KERN_WARNING is 4
 
 
-def keep_trying(crash: str | None) -> NoReturn:
-    """Try to boot until it works; ``crash`` is how the process before this one ended, if there was one."""
+def attempt(failures: int, crash: str | None) -> None:
+    """Try to boot after so many ``failures``; returns when it is time for another attempt.
+
+    ``crash`` is how the former attempt's process ended, where it should not have: then nothing is tried before somebody
+    has seen that.
+    """
     Path("/proc/sys/kernel/printk").write_text(_QUIET_KERNEL)
     consoles = Consoles.of_this_machine()
     console = Console(consoles.write, time.monotonic)
     telling = Telling(console)
-    failures = 0
-    while True:
-        failure = crash or _try_once(console, telling)
-        crash, failures = None, failures + 1
-        console.step(f"failed: {failure}")
-        _rescue(consoles, console, telling, failures)
+    console.step(f"failed: {crash or _try_once(console, telling)}")
+    _rescue(consoles, console, telling, failures + 1)
 
 
 def _try_once(console: Console, telling: Telling) -> str:
