@@ -12,6 +12,7 @@ from plasm._lazy import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from plasm.testing.boot_mode import BootModeContract as BootModeContract
     from plasm.testing.discovery import DiscoveryContract as DiscoveryContract
     from plasm.testing.runtime import RuntimeContract as RuntimeContract
     from plasm.testing.transport import TransportContract as TransportContract
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "BootModeContract": "plasm.testing.boot_mode",
         "DiscoveryContract": "plasm.testing.discovery",
         "RuntimeContract": "plasm.testing.runtime",
         "TransportContract": "plasm.testing.transport",
