@@ -20,8 +20,8 @@ NOT_IN_IMAGES: Final = (
     *("cyclonedx-python-lib", "hypercorn", "packaging", "starlette", "uv"),
     *("mypy-protobuf", "types-protobuf", "types-requests", "grpcio"),
 )
-# Stage 1 has no command line, and opens no port at a router.
-NOT_IN_STAGE1: Final = (*NOT_IN_IMAGES, "typer", "rich", "miniupnpc", "rpcudp")
+# Stage 1 has no command line.  It opens no port at a router either, but libp2p imports miniupnpc all the same.
+NOT_IN_STAGE1: Final = (*NOT_IN_IMAGES, "typer", "rich", "rpcudp")
 
 
 @frozen
