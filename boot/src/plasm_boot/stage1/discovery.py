@@ -65,13 +65,14 @@ async def _look(settings: Settings, found: Callable[[str], None], failed: Callab
     """Have every discovery of the mode look; one that fails is told and takes nothing else down."""
     host, signer = PluginHost(_config(settings)), EphemeralSigner()
     names = settings.plugins.get(PluginKind.DISCOVERY, ())
-    async with AsyncExitStack() as network, task_group() as tasks:
+    async with AsyncExitStack() as network:
         transport: Transport | None = None
         if any(host.needs_transport(host.select(PluginKind.DISCOVERY, name)) for name in names):
             chosen = next(iter(settings.plugins.get(PluginKind.TRANSPORT, ())), None)
             transport = await network.enter_async_context(host.transport(signer, chosen))
-        for name in names:
-            tasks.start_soon(_look_by, name, host, PeerId(signer.public_key), transport, settings, found, failed)
+        async with task_group() as tasks:
+            for name in names:
+                tasks.start_soon(_look_by, name, host, PeerId(signer.public_key), transport, settings, found, failed)
 
 
 async def _look_by(
