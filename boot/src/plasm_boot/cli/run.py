@@ -1,7 +1,8 @@
-"""``plasm boot run``: a machine in QEMU that boots an image, its serial console here."""
+"""``plasm boot run``: a machine in QEMU that boots an image or a system, its serial console here."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from attrs import evolve
 
 from plasm.cli.console import say
 from plasm.errors import ExitStatus, PlasmError, UnreadableInput
@@ -23,6 +25,7 @@ Examples:
   plasm boot run build/image.qcow2
   plasm boot run build/image.qcow2 --snapshot --memory 4GiB --forward 4001:4001
   plasm boot run private.img --net none
+  plasm boot run build/local --append systemd.show_status=no      a system, without firmware and first stage
 
 \b
 Ctrl-A X ends the machine, Ctrl-A C is QEMU's monitor, Ctrl-A H tells more.  On its network this machine is 10.0.2.2.
@@ -32,8 +35,12 @@ KVM is used where a guest really runs under it, which is tried first; it is slow
 
 @app.command(epilog=EXAMPLES)
 def run(
-    image: Annotated[Path, typer.Argument(help="An image of plasm boot image.", metavar="IMAGE")],
-    arch: Annotated[Literal["x86_64", "aarch64"], typer.Option(help="The machine's architecture.")] = "x86_64",
+    image: Annotated[
+        Path, typer.Argument(help="An image of plasm boot image, or a system of plasm boot build.", metavar="IMAGE")
+    ],
+    arch: Annotated[
+        Literal["x86_64", "aarch64"], typer.Option(help="The architecture of an image's machine.")
+    ] = "x86_64",
     memory: Annotated[str, typer.Option(help="Memory of the machine.", metavar="SIZE")] = "2GiB",
     cpus: Annotated[int, typer.Option(help="Processors of the machine.", min=1, max=64)] = 2,
     serial: Annotated[str, typer.Option(help="Where the serial console goes, as QEMU has it.")] = "stdio",
@@ -42,27 +49,29 @@ def run(
         list[str] | None, typer.Option(help="A TCP port here that leads to one of the machine.", metavar="HOST:MACHINE")
     ] = None,
     snapshot: Annotated[bool, typer.Option("--snapshot", help="Leave the image as it is.")] = False,
+    append: Annotated[str, typer.Option(help="More for a system's kernel command line.", metavar="ARGUMENTS")] = "",
     accel: Annotated[Literal["auto", "kvm", "tcg"], typer.Option(help="How to run the processor.")] = "auto",
 ) -> int:
-    """Boot an image in an emulated machine with UEFI firmware, and show its serial console."""
-    if not image.is_file():
+    """Boot an emulated machine and show its serial console: an image by UEFI firmware, or a system as it is."""
+    if not image.exists():
         raise UnreadableInput(f"there is no image {image}", hint="plasm boot image makes one")
-    program = emulator.emulator(arch)
-    accelerator = emulator.accelerator(arch) if accel == "auto" else accel
-    say(f"the machine runs under {accelerator.upper()}; Ctrl-A X ends it")
     with tempfile.TemporaryDirectory(prefix="plasm-machine-") as folder:
-        machine = emulator.Machine(
-            image=image,
-            arch=arch,
+        if image.is_dir():
+            booted = emulator.machine_of(image, Path(folder), append)
+        else:
+            variables = emulator.copy_variables(arch, Path(folder) / "variables.fd")
+            booted = emulator.Machine(image=image, arch=arch, snapshot=snapshot, variables=variables)
+        program = emulator.emulator(booted.arch)
+        machine = evolve(
+            booted,
             memory=parse_size(memory) // 2**20,
             cpus=cpus,
-            accelerator=accelerator,
+            accelerator=emulator.accelerator(booted.arch) if accel == "auto" else accel,
             network=net,
             forward=emulator.parse_forwards(forward or ()),
             serial="mon:stdio" if serial == "stdio" else serial,
-            snapshot=snapshot,
-            variables=emulator.copy_variables(arch, Path(folder) / "variables.fd"),
         )
+        say(f"the machine runs under {machine.accelerator.upper()}; Ctrl-A X ends it")
         return _show(program, emulator.command(machine))
 
 
@@ -70,6 +79,8 @@ def _show(program: str, command: list[str]) -> int:
     """Run QEMU with this terminal; its own complaints are the error."""
     # Ctrl-C is for the machine: QEMU takes it from the terminal, and this process only waits.
     with subprocess.Popen([program, *command[1:]], stderr=subprocess.PIPE, text=True) as running:  # noqa: S603
+        # Whoever ends this process ends the machine.
+        signal.signal(signal.SIGTERM, lambda *_: running.terminate())
         complaints = []
         try:
             for line in running.stderr or ():
