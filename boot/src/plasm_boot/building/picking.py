@@ -27,9 +27,6 @@ UNUSED_LIBRARY: Final = (
     *("__pycache__/turtle*", "__pycache__/pydoc.*", "__pycache__/doctest.*"),
 )
 
-# A node keeps its receipts in SQLite and serves its metrics; a stage does neither.
-_UNUSED_IN_STAGES: Final = ("sqlite3", "lib-dynload/_sqlite3*", "wsgiref")
-
 
 def foundation() -> Contents:
     """The links by which Debian's programs find each other, and the folders that are mounted over."""
@@ -68,7 +65,7 @@ def package(debian: Debian, name: str, without: Iterable[str] = ()) -> Contents:
 
 def python(debian: Debian) -> Contents:
     """The interpreter and its standard library, as byte code."""
-    library = read_folder(debian.root / LIBRARY, LIBRARY, unless=matching(*UNUSED_LIBRARY, *_UNUSED_IN_STAGES))
+    library = read_folder(debian.root / LIBRARY, LIBRARY, unless=matching(*UNUSED_LIBRARY))
     return interpreter(debian) | sourceless(library)
 
 
