@@ -1,9 +1,9 @@
 """Programs of another architecture, run on this machine by QEMU's user emulation.
 
-A single program is run by naming the emulator before it.  A program of this machine that starts others of that
-architecture, in a root folder of theirs, is run in a user namespace of its own, in which the kernel knows the emulator
-as their interpreter (binfmt_misc, one for each user namespace since Linux 6.7).  So the machine's own registrations
-stay as they are, and nobody need be root.
+A single program is run by naming the emulator before it.  For a program of this machine that starts others of that
+architecture, in a root folder of theirs, the kernel has to know the emulator as their interpreter (binfmt_misc).  Where
+the machine's does not, it is told in a user namespace of its own, which Linux can since 6.7: so the machine's own
+registrations stay as they are, and nobody need be root.
 
 ``python -m plasm_boot.building.emulation ARCH PROGRAM …`` does the latter.
 """
@@ -14,12 +14,12 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
 from plasm_boot.building.architectures import Architecture, architecture
-from plasm_boot.building.run import find
+from plasm_boot.building.run import find, run
+from plasm_boot.errors import BuildFailed
 from plasm_boot.linux import syscalls
 
 _BINFMT: Final = "/proc/sys/fs/binfmt_misc"
@@ -42,7 +42,15 @@ def before_one(arch: Architecture) -> tuple[str, ...]:
 
 def before_starting(arch: Architecture) -> tuple[str, ...]:
     """What goes before the words of a program of this machine that starts programs of ``arch``."""
-    return (sys.executable, "-m", __name__, arch.name) if _is_foreign(arch) else ()
+    return (sys.executable, "-m", __name__, arch.name) if _is_foreign(arch) and not _is_registered(arch) else ()
+
+
+def _is_registered(arch: Architecture) -> bool:
+    try:
+        run("arch-test", arch.debian)
+    except BuildFailed:
+        return False
+    return True
 
 
 def _is_foreign(arch: Architecture) -> bool:
@@ -54,17 +62,16 @@ def _emulator(arch: Architecture) -> str:
     return f"qemu-{arch.name}-static"
 
 
-def become(arch: Architecture, command: Sequence[str]) -> NoReturn:
-    """Turn this process into ``command``, root of a user namespace in which programs of ``arch`` run.
+def enter(arch: Architecture) -> None:
+    """Make this process root of a user namespace in which programs of ``arch`` run.
 
     Raises:
-        OSError: the kernel does not let us, or is too old; the program is not here.
-        CalledProcessError: whoever builds may have no more users than itself, which programs are installed as.
+        OSError: the kernel does not let us, or is too old.
+        CalledProcessError: whoever this is has no ids to lend, and programs are installed as several users.
     """
     _enter_user_namespace()
     syscalls.mount("binfmt_misc", _BINFMT, "binfmt_misc")
     Path(_BINFMT, "register").write_bytes(_registration(arch))
-    os.execvp(command[0], list(command))  # noqa: S606 - whoever calls names the program
 
 
 def _registration(arch: Architecture) -> bytes:
@@ -116,5 +123,19 @@ def _lent_ids(path: Path, name: str) -> tuple[int, int]:
     raise OSError(f"{path} lends no ids to {name}")
 
 
+def _main(name: str, *command: str) -> NoReturn:
+    try:
+        enter(architecture(name))
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(
+            f"programs of {name} do not run here, and cannot be made to: {error}"
+            " (it takes Linux 6.7 and user namespaces, or qemu-user-static registered in binfmt_misc)"
+        )
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - whoever calls names the program
+    except OSError as error:
+        sys.exit(f"{command[0]}: {error.strerror}")
+
+
 if __name__ == "__main__":
-    become(architecture(sys.argv[1]), sys.argv[2:])
+    _main(*sys.argv[1:])
