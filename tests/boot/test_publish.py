@@ -16,7 +16,7 @@ pytest.importorskip("plasm_boot")
 from boot.published import FILES, NOW, ROOT_EXPIRES, Publisher, Shown, build_system, verify
 
 from plasm.errors import InvalidInput, UnwritableOutput
-from plasm_boot.errors import InvalidKeys, InvalidRepository, InvalidSystem, RootIncomplete
+from plasm_boot.errors import InvalidKeys, InvalidRepository, InvalidSystem, RootIncomplete, Untrusted
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.manifest import Artifact
 from plasm_boot.trust import repository as repository_module
@@ -244,6 +244,23 @@ def test_refreshing_every_few_days_keeps_a_repository_alive_for_a_year(publisher
         assert verified.manifest.expires_at > now + timedelta(days=20)
     assert verified.manifest.version > 3
     assert verified.manifest.kernel.size == len(FILES["kernel"])
+
+
+def test_what_boots_from_its_own_medium_may_stay_fresh_for_long(publisher: Publisher) -> None:
+    later, lifetime = NOW + timedelta(days=300), timedelta(days=360)
+    publisher.publish(lifetime=lifetime)
+    with pytest.raises(Untrusted, match="expired"):
+        verify(publisher, FolderSource(publisher.repository), now=later)
+    publish(
+        publisher.folder / "build",
+        publisher.repository,
+        publisher.keys,
+        "stable",
+        now=NOW,
+        lifetime=lifetime,
+        freshness=lifetime,
+    )
+    assert verify(publisher, FolderSource(publisher.repository), now=later).manifest.version == 2
 
 
 def test_refreshing_tells_of_new_keys(publisher: Publisher) -> None:

@@ -13,6 +13,7 @@ from plasm_boot.cli.keys import AsJson, key_folder
 from plasm_boot.manifest import BootManifest
 from plasm_boot.trust.publishing import LIFETIME, Publication
 from plasm_boot.trust.publishing import publish as publish_build
+from plasm_boot.trust.repository import FRESHNESS
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -20,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   plasm boot publish build/ --repo repo/ --keys keys/ --channel stable
   plasm boot publish build/ --repo repo/ --keys keys/ --channel nightly --expires 14
+  plasm boot publish build/ --repo repo/ --keys keys/ --channel stable --expires 365 --fresh 365    for private images
 
 \b
 Readers of the repository see the former state or the new one, whole.  Refresh it at least every two weeks.
@@ -29,6 +31,16 @@ _SOON = timedelta(days=30)
 
 Repo = Annotated[Path, typer.Option(help="The folder of the repository.", metavar="REPO/")]
 Keys = Annotated[Path, typer.Option(help="The folder of the keys.", metavar="KEYS/")]
+
+Fresh = Annotated[
+    int,
+    typer.Option(
+        help="Days until it has to be refreshed; long for what boots from its own medium.",
+        min=1,
+        max=3650,
+        metavar="DAYS",
+    ),
+]
 
 
 @app.command(epilog=EXAMPLES)
@@ -40,11 +52,19 @@ def publish(
     expires: Annotated[
         int, typer.Option(help="Days for which it may be booted.", min=1, max=3650, metavar="DAYS")
     ] = LIFETIME.days,
+    fresh: Fresh = FRESHNESS.days,
     json_: AsJson = False,
 ) -> None:
     """Sign every system in BUILD/ and publish it; the repository is made where it is missing."""
-    lifetime = timedelta(days=expires)
-    published = publish_build(build, repo, key_folder(keys), channel, now=datetime.now(UTC), lifetime=lifetime)
+    published = publish_build(
+        build,
+        repo,
+        key_folder(keys),
+        channel,
+        now=datetime.now(UTC),
+        lifetime=timedelta(days=expires),
+        freshness=timedelta(days=fresh),
+    )
     tell(published, as_json=json_)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import typer
 
 from plasm.cli.console import say
 from plasm_boot.cli.keys import AsJson, key_folder
-from plasm_boot.cli.publish import Keys, Repo, tell
+from plasm_boot.cli.publish import Fresh, Keys, Repo, tell
 from plasm_boot.trust.publishing import refresh as refresh_repository
+from plasm_boot.trust.repository import FRESHNESS
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -18,13 +19,14 @@ Examples:
   plasm boot refresh --repo repo/ --keys keys/       from a timer, every day
 
 \b
-A timestamp is good for two weeks: a machine that is shown none newer refuses to boot what may be old.
+A timestamp is good for two weeks unless --fresh says otherwise: a machine that is shown none newer refuses to boot
+what may be old.
 """
 
 
 @app.command(epilog=EXAMPLES)
-def refresh(repo: Repo, keys: Keys, json_: AsJson = False) -> None:
+def refresh(repo: Repo, keys: Keys, fresh: Fresh = FRESHNESS.days, json_: AsJson = False) -> None:
     """Sign a new timestamp, and anew whatever else would expire before long."""
-    refreshed = refresh_repository(repo, key_folder(keys), now=datetime.now(UTC))
+    refreshed = refresh_repository(repo, key_folder(keys), now=datetime.now(UTC), freshness=timedelta(days=fresh))
     say("refreshed")
     tell(refreshed, as_json=json_)

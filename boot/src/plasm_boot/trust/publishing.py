@@ -15,7 +15,7 @@ from plasm_boot.manifest import Artifact, BootManifest
 from plasm_boot.system import SYSTEM, System, SystemFile
 from plasm_boot.trust import layout
 from plasm_boot.trust.keys import KeyFolder
-from plasm_boot.trust.repository import Repository, locked
+from plasm_boot.trust.repository import FRESHNESS, Repository, locked
 
 LIFETIME: Final = timedelta(days=90)
 """How long a manifest may be booted, and so how long a machine can be kept from hearing of a newer one."""
@@ -30,9 +30,18 @@ class Publication:
 
 
 def publish(
-    build: Path, repository: Path, keys: KeyFolder, channel: str, *, now: datetime, lifetime: timedelta = LIFETIME
+    build: Path,
+    repository: Path,
+    keys: KeyFolder,
+    channel: str,
+    *,
+    now: datetime,
+    lifetime: timedelta = LIFETIME,
+    freshness: timedelta = FRESHNESS,
 ) -> Publication:
     """Publish every system in the folders of ``build`` in ``channel``; readers see all of them at once.
+
+    Each may be booted for ``lifetime``, by readers who were shown a state that is at most ``freshness`` old.
 
     Raises:
         InvalidSystem: a system's files are not those that it describes, or there is no system.
@@ -65,11 +74,11 @@ def publish(
                 )
             )
             published.add_manifest(manifests[-1])
-        published.commit(now)
+        published.commit(now, freshness)
     return Publication(tuple(manifests), published.root)
 
 
-def refresh(repository: Path, keys: KeyFolder, *, now: datetime) -> Publication:
+def refresh(repository: Path, keys: KeyFolder, *, now: datetime, freshness: timedelta = FRESHNESS) -> Publication:
     """Show that what is published is still the newest: a new timestamp, and anew whatever would expire before long.
 
     A manifest has a third of its time left at most when it is published anew, with the same artifacts.
@@ -89,7 +98,7 @@ def refresh(repository: Path, keys: KeyFolder, *, now: datetime) -> Publication:
         ]
         for manifest in renewed:
             published.add_manifest(manifest)
-        published.commit(now)
+        published.commit(now, freshness)
     return Publication(tuple(renewed), published.root)
 
 

@@ -30,8 +30,8 @@ from plasm_boot.trust import root as roots
 from plasm_boot.trust.keys import KeyFolder
 from plasm_boot.trust.public_files import write_public, writing
 
-SNAPSHOT_LIFETIME: Final = timedelta(days=14)
-TIMESTAMP_LIFETIME: Final = timedelta(days=14)
+FRESHNESS: Final = timedelta(days=14)
+"""How long snapshot and timestamp hold, and so how long a reader can be shown a former state."""
 
 _Payload = TypeVar("_Payload", Targets, Snapshot, Timestamp)
 
@@ -112,8 +112,9 @@ class Repository:
             write_public(self._folder / layout.target(path, info.hashes["sha256"]), data)
         self._new[path] = info
 
-    def commit(self, now: datetime) -> None:
-        """Sign the next state and let readers see it.  Timestamps are always new, the rest where that is needed.
+    def commit(self, now: datetime, freshness: timedelta = FRESHNESS) -> None:
+        """Sign the next state, which holds for ``freshness`` until it is signed again, and let readers see it.
+        Timestamps are always new, the rest where that is needed.
 
         Raises:
             InvalidKeys: a role's key is not at hand.
@@ -126,10 +127,10 @@ class Repository:
             )
         files: dict[str, bytes] = {}
         targets = self._next_targets(now, files)
-        snapshot = self._next_snapshot(now, targets, files)
+        snapshot = self._next_snapshot(now, freshness, targets, files)
         timestamp = Timestamp(
             version=1 if self._timestamp is None else self._timestamp.signed.version + 1,
-            expires=now + TIMESTAMP_LIFETIME,
+            expires=now + freshness,
             snapshot_meta=snapshot,
         )
         last = self._signed(timestamp)
@@ -160,16 +161,16 @@ class Repository:
             files,
         )
 
-    def _next_snapshot(self, now: datetime, targets: MetaFile, files: dict[str, bytes]) -> MetaFile:
+    def _next_snapshot(
+        self, now: datetime, freshness: timedelta, targets: MetaFile, files: dict[str, bytes]
+    ) -> MetaFile:
         present = self._snapshot
         if present is not None and present.signed.meta["targets.json"] == targets and self._holds(present):
             left = present.signed.expires - now
-            if left > SNAPSHOT_LIFETIME / 3:
+            if left > freshness / 3:
                 return self._described(present)
         version = 1 if present is None else present.signed.version + 1
-        return self._next(
-            Snapshot(version=version, expires=now + SNAPSHOT_LIFETIME, meta={"targets.json": targets}), files
-        )
+        return self._next(Snapshot(version=version, expires=now + freshness, meta={"targets.json": targets}), files)
 
     def _next(self, payload: Targets | Snapshot, files: dict[str, bytes]) -> MetaFile:
         data = self._signed(payload)
