@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo boot-demo test lint type format bench bench-boot soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
+.PHONY: help demo boot-demo arm64-demo test test-slow lint type format bench bench-boot soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -38,12 +38,22 @@ boot-demo: $(READY) ## Boot an emulated machine into Plasm, from keys to a verif
 	    echo "boot-demo needs these packages, please install them: $(TEST_PACKAGES)" >&2; exit 1; }
 	@examples/boot-demo.sh
 
+arm64-demo: $(READY) ## Send jobs to an emulated arm64 machine and back; needs what ARM64_PACKAGES names besides
+	@$(HAVE_ARM64_PACKAGES) || { $(call APT_INSTALL,$(TEST_PACKAGES) $(ARM64_PACKAGES)); } >/dev/null || { \
+	    echo "arm64-demo needs these packages, please install them: $(TEST_PACKAGES) $(ARM64_PACKAGES)" >&2; exit 1; }
+	@examples/two-architectures.sh
+
 test: $(READY) ## Lint, check types and run the tests on each Python from 3.11 to 3.13 that is here
 	@$(HAVE_TEST_PACKAGES) || { $(call APT_INSTALL,$(TEST_PACKAGES)); } >/dev/null 2>&1 || \
 	    echo "going on without some tests, which need system packages of $(TEST_PACKAGES)"
 	@if $(BREADTH_SOURCES); then $(MAKE) --no-print-directory breadth; fi
 	@$(INTEROP_PACKAGES) || true
 	@$(TOX) run $(ARGS)
+
+test-slow: $(READY) ## Run the tests that take many minutes, which make test leaves out
+	@$(HAVE_ARM64_PACKAGES) || { $(call APT_INSTALL,$(TEST_PACKAGES) $(ARM64_PACKAGES)); } >/dev/null 2>&1 || \
+	    echo "going on without some tests, which need system packages of $(TEST_PACKAGES) $(ARM64_PACKAGES)"
+	@$(TOX) run -e slow $(ARGS)
 
 lint: $(READY) ## Check style
 	@$(TOX) run -q -e lint
@@ -142,6 +152,11 @@ TEST_PACKAGES := iproute2 nftables php-cli phpunit composer mmdebstrap lintian a
 HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer mmdebstrap \
 	lintian apt-ftparchive gpg gpg-agent qemu-system-x86_64 qemu-img mformat mksquashfs veritysetup sfdisk mke2fs \
 	zstd depmod dnsmasq; do command -v $$command >/dev/null || exit 1; done; test -d /usr/share/OVMF)
+
+# What it takes besides to build systems for arm64 here, and to boot them.
+ARM64_PACKAGES := qemu-system-arm qemu-user-static arch-test
+HAVE_ARM64_PACKAGES := $(HAVE_TEST_PACKAGES) && (for command in qemu-system-aarch64 qemu-aarch64-static arch-test; do \
+	command -v $$command >/dev/null || exit 1; done)
 
 # As root or by a sudo that asks nothing; fails where neither may.
 APT_INSTALL = if ! command -v apt-get >/dev/null; then root=false; \
