@@ -78,6 +78,16 @@ def test_a_node_without_a_network_serves_its_owner(
             assert (done.returncode, done.stdout) == (0, b"fed\n"), done.stderr
 
 
+NAMELESS = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+NO_NAME_SERVER = (*NAMELESS, 'mount --bind /dev/null /etc/resolv.conf && exec "$@"', "sh")
+
+
+@pytest.mark.skipif(not may(*NO_NAME_SERVER, "true"), reason="we may mount nothing")
+def test_a_node_starts_where_there_is_no_name_server(plasm: Plasm, plasm_home: Path, hello: Path) -> None:
+    with running(plasm_home, "--discovery", "none", prefix=NO_NAME_SERVER):
+        assert plasm("submit", hello, "abc", "-q").stdout == b"cba\n"
+
+
 # ---- A state folder that is for reading only ----
 
 READ_ONLY = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")

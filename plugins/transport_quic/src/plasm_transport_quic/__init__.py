@@ -17,6 +17,9 @@ PLASM_HOOK_API = 1
 @hookimpl
 def plasm_transport(config: Config, identity: Signer) -> Libp2pTransport:
     """A transport that proves to be ``identity``; it neither reads nor keeps files."""
+    from plasm_transport_quic.resolving import have_a_name_server
+
+    have_a_name_server()
     from plasm_transport_quic.transport import Libp2pTransport
 
     return Libp2pTransport(identity)
