@@ -28,7 +28,6 @@ _ETHERNET: Final = "1"  # ARPHRD_ETHER
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _SIOCGIFADDR = 0x8913, 0x8914, 0x8915
 _IFF_UP: Final = 1
 _GLOBAL_SCOPE: Final = "00"
-_NOBODY: Final = "127.0.0.1"
 _NAME_SERVERS: Final = re.compile(r"(?:domain_name_servers|dhcp6_name_servers|nd\d+_rdnss\d+_servers)=(.*)")
 
 
@@ -128,8 +127,7 @@ def _use_name_servers(fixed: FixedAddress | None) -> None:
     servers = [str(fixed.dns)] if fixed is not None and fixed.dns is not None else []
     for link in wired_links():
         servers += name_servers(_run([_DHCPCD, "--config", "/dev/null", "--dumplease", link]))
-    # Libraries refuse to be imported where there is none; here nobody answers, at once.
-    Path("/etc/resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers[:3] or [_NOBODY]))
+    Path("/etc/resolv.conf").write_text("".join(f"nameserver {server}\n" for server in servers[:3]))
 
 
 def _run(command: list[str]) -> str:
