@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from plasm_boot.errors import HandoverFailed, Untrusted
+from plasm_boot.linux import syscalls
 from plasm_boot.manifest import Artifact
 from plasm_boot.settings import STAGE2_ROOTFS
 from plasm_boot.stage1 import cpio, handover
@@ -74,6 +77,20 @@ def test_no_kernel_is_loaded_from_what_is_none(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"not one")
     with pytest.raises(HandoverFailed, match="does not take the next one"):
         handover.load(tmp_path / "kernel", tmp_path / "initramfs", "quiet")
+
+
+def test_a_kernel_that_cannot_read_the_next_one_is_told_from_one_that_lacks_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(syscalls, "kexec_file_load", lacks)
+    for name in ("kernel", "initramfs"):
+        (tmp_path / name).touch()
+    with pytest.raises(HandoverFailed) as failed:
+        handover.load(tmp_path / "kernel", tmp_path / "initramfs", "quiet")
+    assert failed.value.hint == "the image needs a kernel that is built with CONFIG_KEXEC_FILE"
 
 
 def test_a_file_that_changed_after_it_was_verified_is_not_taken(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ times the root file system is the most that is needed, where the artifacts that 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from collections.abc import Iterable
@@ -81,10 +82,10 @@ def load(kernel: Path, initramfs: Path, line: str) -> None:
         with kernel.open("rb") as first, initramfs.open("rb") as second:
             syscalls.kexec_file_load(first.fileno(), second.fileno(), line)
     except OSError as error:
-        raise HandoverFailed(
-            f"this kernel does not take the next one: {error.strerror}",
-            hint="a machine needs about four times the size of the root file system as memory",
-        ) from None
+        hint = "a machine needs about four times the size of the root file system as memory"
+        if error.errno == errno.ENOSYS:
+            hint = "the image needs a kernel that is built with CONFIG_KEXEC_FILE"
+        raise HandoverFailed(f"this kernel does not take the next one: {error.strerror}", hint=hint) from None
 
 
 def leap() -> NoReturn:
