@@ -2,8 +2,8 @@
 
 python bench/boot.py BUILD REPOSITORY PORT
 
-BUILD is what ``plasm boot build`` made, with an image that asks a provider at 10.0.2.2:PORT; REPOSITORY is where it was
-published.  Times are ratios to a bare kernel with busybox, which is the same kernel in the same emulator.
+BUILD is what ``plasm boot build`` made, with an image, and REPOSITORY where it was published.  Times are ratios to a
+bare kernel with busybox, which is the same kernel in the same emulator.
 """
 
 from __future__ import annotations
@@ -120,7 +120,12 @@ def main(arguments: Sequence[str]) -> None:
         before = bare(kernel, folder)
         variables = emulator.copy_variables("x86_64", folder / "variables")
         machine = emulator.Machine(
-            image=build / "image.qcow2", snapshot=True, variables=variables, serial="stdio", memory=2048
+            image=build / "image.qcow2",
+            arguments=f"phase.provider=http://10.0.2.2:{port}",
+            snapshot=True,
+            variables=variables,
+            serial="stdio",
+            memory=2048,
         )
         with provider(repository, port):
             reached = watch(machine, STEPS)

@@ -11,7 +11,7 @@ port=${PLASM_DEMO_PORT:-8380}
 mkdir -p "$folder"
 
 provider= machine=
-trap 'kill $provider $machine 2>/dev/null; wait' EXIT
+trap 'kill $provider $machine 2>/dev/null || true; wait' EXIT
 say() { printf '\n== %s\n' "$*"; }
 
 if ! [ -e "$folder/keys/root.json" ]; then
@@ -20,8 +20,7 @@ if ! [ -e "$folder/keys/root.json" ]; then
 fi
 if ! [ -e "$folder/build/image.qcow2" ]; then
     say "A system for local mode, and an image that finds it"
-    plasm boot build --mode local --root "$folder/keys/root.json" --provider "http://10.0.2.2:$port" \
-        --effort 6 "$folder/build"
+    plasm boot build --mode local --root "$folder/keys/root.json" --effort 6 "$folder/build"
 fi
 if ! [ -e "$folder/repo" ]; then
     say "The system, signed and published"
@@ -38,7 +37,8 @@ done
 
 say "The machine, from its firmware on"
 mkfifo "$folder/console.pipe" 2>/dev/null || true
-plasm boot run "$folder/build/image.qcow2" --snapshot < /dev/null > "$folder/console.pipe" &
+plasm boot run "$folder/build/image.qcow2" --snapshot --append "phase.provider=http://10.0.2.2:$port" \
+    < /dev/null > "$folder/console.pipe" 2> "$folder/machine.log" &
 machine=$!
 sed '/^phase: receipt END/q' < "$folder/console.pipe" | tee "$folder/console.log"
 kill "$machine" 2>/dev/null || true

@@ -270,6 +270,13 @@ def test_a_machine_without_a_network_has_no_card(tmp_path: Path) -> None:
     assert "virtio-net-pci" not in " ".join(command)
 
 
+@pytest.mark.usefixtures("firmware")
+def test_what_is_said_to_stage_1_stays_one_word(tmp_path: Path) -> None:
+    said = "phase.ip=192.0.2.7/24,192.0.2.1 phase.debug=1"
+    command = emulator.command(emulator.Machine(image=tmp_path / "i.img", arguments=said))
+    assert "name=opt/dev.plasm/arguments,string=phase.ip=192.0.2.7/24,,192.0.2.1 phase.debug=1" in command
+
+
 def test_a_kernel_is_booted_without_firmware(tmp_path: Path) -> None:
     machine = emulator.Machine(kernel=tmp_path / "kernel", initrd=tmp_path / "initrd", append="quiet")
     command = " ".join(emulator.command(machine))

@@ -16,6 +16,7 @@ from plasm.errors import InvalidInput
 from plasm_boot.building.run import find
 from plasm_boot.errors import ToolMissing
 from plasm_boot.manifest import Artifact
+from plasm_boot.settings import EMULATOR_ARGUMENTS
 from plasm_boot.stage1 import handover
 from plasm_boot.system import System, SystemFile
 
@@ -47,14 +48,15 @@ class Machine:
     are booted without firmware.  ``memory`` is in MiB.
 
     ``network`` is ``user`` for QEMU's own, behind which the host is 10.0.2.2, ``none``, or a ``-netdev`` of QEMU's with
-    the id ``net0``.  ``forward`` are ports of the host and of the machine, with ``user`` only.  ``serial`` and
-    ``monitor`` are character devices of QEMU's.
+    the id ``net0``.  ``forward`` are ports of the host and of the machine, with ``user`` only.  ``arguments`` are said
+    to stage 1 besides its kernel's command line.  ``serial`` is a character device of QEMU's.
     """
 
     image: Path | None = None
     kernel: Path | None = None
     initrd: Path | None = None
     append: str = ""
+    arguments: str = ""
     arch: str = "x86_64"
     memory: int = 2048
     cpus: int = 2
@@ -96,6 +98,8 @@ def command(machine: Machine) -> list[str]:
         keep = ",snapshot=on" if machine.snapshot else ""
         words += ["-drive", f"if=none,id=disk0,format={form}{keep},file={_escaped(machine.image)}"]
         words += ["-device", "virtio-blk-pci,drive=disk0,bootindex=0"]
+    if machine.arguments:
+        words += ["-fw_cfg", f"name={EMULATOR_ARGUMENTS},string={_escaped(machine.arguments)}"]
     return [*words, *_network(machine), *machine.extra]
 
 
@@ -212,6 +216,6 @@ def _network(machine: Machine) -> list[str]:
     return ["-netdev", netdev, "-device", f"virtio-net-pci,netdev=net0,mac={machine.mac}"]
 
 
-def _escaped(path: Path) -> str:
+def _escaped(value: Path | str) -> str:
     """QEMU parts options by commas; two of them are one."""
-    return str(path).replace(",", ",,")
+    return str(value).replace(",", ",,")

@@ -28,6 +28,9 @@ MEDIA_LABEL: Final = "PHASE_ESP"
 MEDIA_REPOSITORY: Final = "phase/repository"
 """The folder on that partition with the repository that a mode without a network boots from."""
 
+EMULATOR_ARGUMENTS: Final = "opt/dev.plasm/arguments"
+"""Where an emulator says more :data:`ARGUMENTS` to stage 1, by QEMU's fw_cfg: as text, like a command line."""
+
 ARGUMENTS: Final[Mapping[str, str]] = {
     "phase.mode": "the mode that was chosen in the menu",
     "phase.channel": "the channel to boot",

@@ -27,8 +27,10 @@ FILE_SYSTEMS: Final = ("ext4", "squashfs", "overlay")
 # The boot medium's, and what its names are written in.
 MEDIUM: Final = ("vfat", "nls_cp437", "nls_iso8859-1", "nls_utf8", "nls_ascii")
 INTEGRITY: Final = ("loop", "dm-mod", "dm-verity")
-# For keyboards at the rescue menu, and for randomness.
-PERIPHERALS: Final = ("virtio_console", "virtio_rng", "virtio_balloon", "usbhid", "hid-generic", "efivarfs")
+# For keyboards at the rescue menu, for randomness, and for what firmware and emulators have to say.
+PERIPHERALS: Final = (
+    "virtio_console", "virtio_rng", "virtio_balloon", "usbhid", "hid-generic", "efivarfs", "qemu_fw_cfg",
+)  # fmt: skip
 NETWORK: Final = (
     "af_packet", "ipv6", "virtio_net", "net_failover", "hv_netvsc", "xen-netfront", "vmxnet3", "ena", "gve",
     "e1000", "e1000e", "igb", "igc", "ixgbe", "r8169", "tg3", "bnxt_en", "mlx5_core",

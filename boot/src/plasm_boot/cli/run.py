@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 from attrs import evolve
@@ -25,12 +25,17 @@ Examples:
   plasm boot run build/image.qcow2
   plasm boot run build/image.qcow2 --snapshot --memory 4GiB --forward 4001:4001
   plasm boot run private.img --net none
+  plasm boot run build/image.qcow2 --append "phase.provider=http://10.0.2.2:8400/"
   plasm boot run build/local --append systemd.show_status=no      a system, without firmware and first stage
 
 \b
-Ctrl-A X ends the machine, Ctrl-A C is QEMU's monitor, Ctrl-A H tells more.  On its network this machine is 10.0.2.2.
+Ctrl-A X ends the machine, Ctrl-A C is QEMU's monitor, Ctrl-A H tells more.  On its network this machine is 10.0.2.2,
+and an image's first stage is told to ask a provider there, at the usual port.
 KVM is used where a guest really runs under it, which is tried first; it is slower without.
 """
+
+_PROVIDER_HERE: Final = "http://10.0.2.2:8380"
+"""A provider on this machine, as a machine on QEMU's own network sees it; multicast does not get there."""
 
 
 @app.command(epilog=EXAMPLES)
@@ -49,7 +54,9 @@ def run(
         list[str] | None, typer.Option(help="A TCP port here that leads to one of the machine.", metavar="HOST:MACHINE")
     ] = None,
     snapshot: Annotated[bool, typer.Option("--snapshot", help="Leave the image as it is.")] = False,
-    append: Annotated[str, typer.Option(help="More for a system's kernel command line.", metavar="ARGUMENTS")] = "",
+    append: Annotated[
+        str, typer.Option(help="More for the command line of a system's kernel or an image's stage 1.", metavar="WORDS")
+    ] = "",
     accel: Annotated[Literal["auto", "kvm", "tcg"], typer.Option(help="How to run the processor.")] = "auto",
 ) -> int:
     """Boot an emulated machine and show its serial console: an image by UEFI firmware, or a system as it is."""
@@ -60,7 +67,8 @@ def run(
             booted = emulator.machine_of(image, Path(folder), append)
         else:
             variables = emulator.copy_variables(arch, Path(folder) / "variables.fd")
-            booted = emulator.Machine(image=image, arch=arch, snapshot=snapshot, variables=variables)
+            said = append if net == "none" else f"phase.provider={_PROVIDER_HERE} {append}"
+            booted = emulator.Machine(image=image, arguments=said, arch=arch, snapshot=snapshot, variables=variables)
         program = emulator.emulator(booted.arch)
         machine = evolve(
             booted,

@@ -17,7 +17,7 @@ from typing import Final
 from plasm.errors import PlasmError
 from plasm_boot.linux import syscalls
 from plasm_boot.linux.consoles import Consoles
-from plasm_boot.stage1 import diagnostics, loader, media
+from plasm_boot.stage1 import diagnostics, emulated, loader, media
 from plasm_boot.stage1.arguments import Arguments
 from plasm_boot.stage1.boot import boot
 from plasm_boot.stage1.console import Console
@@ -48,7 +48,7 @@ def attempt(failures: int, crash: str | None) -> None:
 
 def _try_once(console: Console, telling: Telling) -> str:
     """Boot; returns only when that failed, with what is to be said about it in one line."""
-    command_line = Path("/proc/cmdline").read_text()
+    command_line = f"{emulated.arguments()} {Path('/proc/cmdline').read_text()}"
     try:
         boot(Image.read(), Arguments.parse(command_line), console, telling)
     except PlasmError as error:
