@@ -8,9 +8,10 @@ from __future__ import annotations
 import faulthandler
 import hashlib
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -57,24 +58,33 @@ def verify(plasm: Plasm, receipt: bytes, console: Console, folder: Path) -> None
     assert done.returncode == 0, done.stderr
 
 
-def test_local_mode_finds_its_provider_by_mdns_and_boots_without_it_the_next_time(
+def test_local_mode_finds_its_provider_by_mdns_and_goes_back_to_no_older_system(
     world: World, tmp_path: Path, plasm: Plasm
 ) -> None:
-    machine = world.image("local", tmp_path / "local.img", "--state", "512MiB")
-    provide = [sys.executable, "-m", "plasm", "provide", world.repository, "--discovery", "mdns"]
+    """The second time, the provider shows what was published before: that is refused, and what was kept boots."""
+    publisher = world.only("local", tmp_path / "published")
+    former = shutil.copytree(publisher.repository, tmp_path / "former")
+    publisher.publish(now=datetime.now(UTC))
+    machine = publisher.image("local", tmp_path / "local.img", "--state", "512MiB")
     home = {"PLASM_HOME": str(tmp_path / "home"), "PLASM_MDNS_INTERFACES": "lan0"}
     with lan(tmp_path) as network:
         machine = evolve(machine, network=network.cable())
-        with (
-            network.process(*provide, ready="is served", environment=home),
-            running(machine, network.inside) as console,
-        ):
+
+        def provided(repository: Path) -> AbstractContextManager[str]:
+            command = [sys.executable, "-m", "plasm", "provide", repository, "--discovery", "mdns"]
+            return network.process(*command, ready="is served", environment=home)
+
+        with provided(publisher.repository), running(machine, network.inside) as console:
             console.expect(rf"verified manifest from http://{HOST}:8380", BOOT_S)
+            console.expect("fetching version 2 of stable", BOOT_S)
             console.expect("everything is verified: handing over", BOOT_S)
             first = console.receipt(BOOT_S)
         verify(plasm, first, console, tmp_path)
-        with running(machine, network.inside) as console:
-            console.expect("no provider was found; looking at the system that was kept", BOOT_S)
+        with provided(former), running(machine, network.inside) as console:
+            console.expect(
+                rf"refused http://{HOST}:8380/: .*offers version 1 of timestamp, and version 2 was seen", BOOT_S
+            )
+            console.expect("looking at the system that was kept", BOOT_S)
             console.expect("verified manifest from /state/phase", BOOT_S)
             console.expect("everything is verified: handing over", BOOT_S)
 
