@@ -11,13 +11,14 @@ import attrs
 
 import plasm
 from plasm.errors import InvalidInput
-from plasm.mesh.capability import CapabilityRecord
 from plasm.model import PeerId
 from plasm.node.control import Answer, ControlConnection, Fields
 from plasm.node.control_job import ControlJob, read_offer
+from plasm.node.peer_rows import answered_row, history, known_row
+from plasm.node.peers import KnownPeers
 from plasm.node.relay import Relay, read_number
 from plasm.node.service import Engine, JobService
-from plasm.node.store import Store
+from plasm.node.store import MAX_PEERS, Store
 from plasm.submission.submitter import Candidate, Submitter
 
 MAX_ROWS: Final = 100_000
@@ -33,6 +34,7 @@ class Answers:
         engines: Mapping[str, Engine],
         service: JobService,
         store: Store,
+        known: KnownPeers,
         submitter: Submitter,
         relay: Relay,
         drain: Callable[[], None],
@@ -42,6 +44,7 @@ class Answers:
         self._engines = engines
         self._service = service
         self._store = store
+        self._known = known
         self._submitter = submitter
         self._relay = relay
         self._drain = drain
@@ -89,14 +92,18 @@ class Answers:
         return json.loads(receipt)
 
     async def _peers(self, _: ControlConnection, fields: Fields) -> Any:
-        found: list[Any] = []
+        limit = _limit(fields)
+        answered: dict[str, dict[str, Any]] = {}
 
         def tell(answer: object) -> None:
             if isinstance(answer, Candidate):
-                found.append(peer_row(answer.record, answer.connection.address, answer.latency))
+                answered[str(answer.record.peer)] = answered_row(answer)
 
         await self._submitter.peers(tell, read_number(fields, "seconds", 3.0, 3600.0))
-        return found
+        known = {row.peer: row for row in self._known.latest(MAX_PEERS)}
+        here = [row | history(known.get(peer)) for peer, row in answered.items()]
+        absent = [known_row(row) | history(row) for peer, row in known.items() if peer not in answered]
+        return here + absent[:limit]
 
     async def _start_draining(self, connection: ControlConnection, _: Fields) -> None:
         await connection.send("result", {"running": self._service.running})
@@ -104,21 +111,6 @@ class Answers:
 
     async def _run(self, connection: ControlConnection, fields: Fields) -> None:
         await self._service.converse(self._peer, ControlJob(connection, read_offer(fields), self._peer))
-
-
-def peer_row(record: CapabilityRecord, address: str, latency: float) -> dict[str, Any]:
-    """What is told of a peer that answered."""
-    return {
-        "peer": str(record.peer),
-        "address": address,
-        "arch": record.arch,
-        "runtimes": [f"{runtime.name} {runtime.version}" for runtime in record.runtimes],
-        "memory": record.memory,
-        "workers": record.workers,
-        "version": record.version,
-        "latency_ms": round(latency * 1000, 1),
-        "seen": int(time.time()),
-    }
 
 
 def _limit(fields: Fields) -> int:

@@ -35,14 +35,17 @@ from plasm.node.control_access import Access
 from plasm.node.log import Event, Log
 from plasm.node.loopback import LoopbackConnection
 from plasm.node.notify import ServiceManager, keep_watched
+from plasm.node.peers import KnownPeers
 from plasm.node.policy import Policy
 from plasm.node.relay import Relay
 from plasm.node.retention import Retention, keep_pruned
+from plasm.node.revisiting import Revisiting
 from plasm.node.service import Engine, JobService
 from plasm.node.store import Store
 from plasm.node_lock import NodeLock
 from plasm.plugins import PluginHost, PluginKind
 from plasm.streams import send_only
+from plasm.submission.search import Finder
 from plasm.submission.submitter import Submitter
 
 INFO_SECONDS: Final = 10.0
@@ -123,12 +126,14 @@ class Node:
             store = Store(self._config.state_dir / "node.sqlite")
             resources.callback(store.close)
             modules = ModuleStore(self._config.state_dir / "modules")
+            known = KnownPeers(self.peer, store)
             service = JobService(
                 self._policy,
                 engines,
                 self._signer,
                 modules,
                 store,
+                known,
                 self._host.extensions,
                 self._log,
             )
@@ -146,9 +151,13 @@ class Node:
                 tasks = await network.enter_async_context(task_group())
                 network.callback(tasks.cancel_scope.cancel)
                 own = LoopbackConnection(self.peer, self._serve, tasks)
-                submitter = Submitter(transport, await self._advertise(network, transport), own=own)
+                revisiting = Revisiting(known, transport, tasks, lambda: self._policy.deny)
+                finders: list[Finder] = [revisiting, *await self._advertise(network, transport)]
+                submitter = Submitter(transport, finders, own=own, witness=known)
                 relay = Relay(submitter, modules)
-                answers = Answers(self.peer, self._addresses, engines, service, store, submitter, relay, self.drain)
+                answers = Answers(
+                    self.peer, self._addresses, engines, service, store, known, submitter, relay, self.drain
+                )
                 access = Access.named(settings.control_group)
                 control = ControlSocket(self._config.runtime_dir / SOCKET_NAME, answers.table(), access)
                 await beside(

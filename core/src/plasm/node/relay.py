@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -82,11 +83,17 @@ class _Telling:
     async def chosen(self, record: CapabilityRecord) -> None:
         """Tell of the peer that has taken the job; of another one when that fails."""
         self._chosen = record.peer
-        await self._connection.send("accepted", {"node": str(record.peer)})
+        with suppress(
+            anyio.BrokenResourceError
+        ):  # that the owner has gone is heard elsewhere, and not the peer's doing
+            await self._connection.send("accepted", {"node": str(record.peer)})
 
     async def write(self, stream: Stream, data: bytes) -> bool:
-        for kind, value in said(OutputChunk(stream, data), self._chosen):
-            await self._connection.send(kind, value)
+        try:
+            for kind, value in said(OutputChunk(stream, data), self._chosen):
+                await self._connection.send(kind, value)
+        except anyio.BrokenResourceError:
+            return False
         return True
 
 

@@ -1,4 +1,4 @@
-"""Forgetting: what a node keeps of jobs that have ended does not grow for ever."""
+"""Forgetting: what a node keeps of jobs that have ended, and of peers, does not grow for ever."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ async def prune(store: Store, retention: Retention, log: Log) -> None:
     except PlasmError as error:
         log.event(Event.PRUNING_FAILED, code=error.code, detail=error)
         return
-    if gone.jobs or gone.receipts:
-        log.event(Event.PRUNED, jobs=gone.jobs, receipts=gone.receipts)
+    if gone.jobs or gone.receipts or gone.peers:
+        log.event(Event.PRUNED, jobs=gone.jobs, receipts=gone.receipts, peers=gone.peers)

@@ -45,6 +45,7 @@ from plasm.model.documents import manifest_from_json
 from plasm.model.manifest import canonical
 from plasm.node.job_io import Channel, JobInput, SendingSink, receive_module
 from plasm.node.log import Event, Log
+from plasm.node.peers import KnownPeers
 from plasm.node.policy import Admission, Policy, refusal
 from plasm.node.store import FAILED, FINISHED, GONE, Store
 from plasm.node.tally import Tally
@@ -86,6 +87,7 @@ class JobService:
         signer: Signer,
         modules: ModuleStore,
         store: Store,
+        peers: KnownPeers,
         extensions: Extensions,
         log: Log,
     ) -> None:
@@ -96,6 +98,7 @@ class JobService:
         self._peer = PeerId(signer.public_key)
         self._modules = modules
         self._store = store
+        self._peers = peers
         self._extensions = extensions
         self._log = log
         self._threads = anyio.CapacityLimiter(math.inf)
@@ -205,6 +208,7 @@ class JobService:
             reject = Reject(RejectReason.INSUFFICIENT_RESOURCES, "this node cannot keep receipts now; see its log")
             await self._reject(peer, channel, reject, error)
             return
+        self._peers.gave_job(peer)
         self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
         state, ended = GONE, None
         try:

@@ -1,11 +1,12 @@
-"""What a node keeps of jobs and receipts, in SQLite: a receipt is durable before it is sent.
+"""What a node keeps of jobs, receipts and peers, in SQLite: a receipt is durable before it is sent.
 
-One process writes.  A receipt is committed with ``synchronous = FULL``, so it survives a power cut; that a job was
-accepted with ``NORMAL``, which survives a kill and waits for no disk.  See https://www.sqlite.org/wal.html.
+One process writes.  A receipt is committed with ``synchronous = FULL``, so it survives a power cut; everything else
+with ``NORMAL``, which survives a kill and waits for no disk.  See https://www.sqlite.org/wal.html.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome, Sha256
@@ -47,8 +48,24 @@ MIGRATIONS: Final[Sequence[str]] = (
     DROP INDEX receipts_by_time;
     CREATE INDEX receipts_by_time ON receipts (finished_us, size);
     """,
+    """
+    CREATE TABLE peers (
+        peer TEXT PRIMARY KEY,
+        addresses TEXT NOT NULL DEFAULT '[]',
+        arch TEXT,
+        runtimes TEXT NOT NULL DEFAULT '[]',
+        first_seen_us INTEGER NOT NULL,
+        last_seen_us INTEGER NOT NULL,
+        jobs_run INTEGER NOT NULL DEFAULT 0,
+        jobs_failed INTEGER NOT NULL DEFAULT 0,
+        jobs_given INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    """,
 )
 """What makes a store of each version out of the one before it; never changed, only added to."""
+
+MAX_PEERS: Final = 512
+MAX_ADDRESSES: Final = 4  # of one peer
 
 _PART: Final = 50  # rows that go at once
 _PAUSE_SECONDS: Final = 0.01
@@ -80,12 +97,34 @@ class ReceiptRow:
     finished_us: int
 
 
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+@frozen
+class PeerRow:
+    """A peer that has proved its id to this node.  ``addresses`` are where it answered, the latest first; ``arch`` and
+    ``runtimes`` what it said that it offers, if it was asked.  It ran ``jobs_run`` jobs of ours and failed
+    ``jobs_failed``, and gave us ``jobs_given``."""
+
+    peer: str
+    addresses: tuple[str, ...] = field(converter=_texts)
+    arch: str | None
+    runtimes: tuple[str, ...] = field(converter=_texts)
+    first_seen_us: int
+    last_seen_us: int
+    jobs_run: int
+    jobs_failed: int
+    jobs_given: int
+
+
 @frozen
 class Pruned:
-    """How many jobs and receipts were forgotten."""
+    """How many jobs, receipts and peers were forgotten."""
 
     jobs: int
     receipts: int
+    peers: int = 0
 
 
 class Store:
@@ -146,6 +185,47 @@ class Store:
                 "UPDATE jobs SET state = ?, finished_us = ? WHERE job = ?", (state, time.time_ns() // 1000, job)
             )
 
+    def peer_answered(self, peer: str, address: str | None, arch: str, runtimes: Sequence[str]) -> None:
+        """Write down that a peer answered at ``address``, where that is one to come back to, and what it offers.
+
+        Raises:
+            UnwritableOutput: it cannot be.
+        """
+        known = [address] if address is not None else []
+        for (text,) in self._read("SELECT addresses FROM peers WHERE peer = ?", peer):
+            known += (other for other in _texts(text) if other != address)
+        self._saw(
+            peer,
+            "addresses = ?, arch = ?, runtimes = ?",
+            json.dumps(known[:MAX_ADDRESSES]),
+            arch,
+            json.dumps(list(runtimes)),
+        )
+
+    def peer_ran_job(self, peer: str) -> None:
+        """Write down that a peer ran a job of ours.
+
+        Raises:
+            UnwritableOutput: it cannot be.
+        """
+        self._saw(peer, "jobs_run = jobs_run + 1")
+
+    def peer_failed_job(self, peer: str) -> None:
+        """Write down that a peer took a job of ours and did not deliver.
+
+        Raises:
+            UnwritableOutput: it cannot be.
+        """
+        self._saw(peer, "jobs_failed = jobs_failed + 1")
+
+    def peer_gave_job(self, peer: str) -> None:
+        """Write down that a peer gave us a job.
+
+        Raises:
+            UnwritableOutput: it cannot be.
+        """
+        self._saw(peer, "jobs_given = jobs_given + 1")
+
     def jobs(self, limit: int) -> list[JobRow]:
         """The jobs accepted last, newest first."""
         return [JobRow(*row) for row in self._read("SELECT * FROM jobs ORDER BY started_us DESC LIMIT ?", limit)]
@@ -155,6 +235,10 @@ class Store:
         columns = "job, peer, outcome, finished_us"
         found = self._read(f"SELECT {columns} FROM receipts ORDER BY finished_us DESC LIMIT ?", limit)  # noqa: S608
         return [ReceiptRow(*row) for row in found]
+
+    def peers(self, limit: int) -> list[PeerRow]:
+        """The peers seen last, latest first."""
+        return [PeerRow(*row) for row in self._read("SELECT * FROM peers ORDER BY last_seen_us DESC LIMIT ?", limit)]
 
     def receipt(self, job: str) -> bytes | None:
         """The receipt of a job, or ``None``."""
@@ -167,22 +251,23 @@ class Store:
         return dict(counted)
 
     def prune(self, keep_age_s: int, keep_bytes: int) -> Pruned:
-        """Forget jobs and receipts older than ``keep_age_s``, and of the rest the oldest until no more than
+        """Forget jobs, receipts and peers older than ``keep_age_s``, and of the rest the oldest until no more than
         ``keep_bytes`` of receipts are left; returns how many went.
 
         Raises:
             UnwritableOutput: it cannot be written.
         """
         oldest = time.time_ns() // 1000 - keep_age_s * 1_000_000
-        jobs = self._forget("jobs", "started_us < ? AND state != ?", oldest, RUNNING)
-        receipts = self._forget("receipts", "finished_us < ?", oldest)
+        jobs = self._forget("jobs", "job", "started_us < ? AND state != ?", oldest, RUNNING)
+        receipts = self._forget("receipts", "job", "finished_us < ?", oldest)
+        peers = self._forget("peers", "peer", "last_seen_us < ?", oldest)
         with self._writing("NORMAL") as database:
             kept = database.execute("SELECT coalesce(sum(size), 0) FROM receipts").fetchone()[0]
-        return Pruned(jobs, receipts + self._forget_oldest_receipts(kept - keep_bytes))
+        return Pruned(jobs, receipts + self._forget_oldest_receipts(kept - keep_bytes), peers)
 
-    def _forget(self, table: str, which: str, *values: object) -> int:
+    def _forget(self, table: str, key: str, which: str, *values: object) -> int:
         """Delete these rows, a part at a time: who has a job meanwhile does not wait for all of it."""
-        part = f"DELETE FROM {table} WHERE job IN (SELECT job FROM {table} WHERE {which} LIMIT {_PART})"  # noqa: S608
+        part = f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {which} LIMIT {_PART})"  # noqa: S608
         gone = 0
         while True:
             with self._writing("NORMAL") as database:
@@ -205,6 +290,24 @@ class Store:
                         gone += 1
             time.sleep(_PAUSE_SECONDS)
         return gone
+
+    def _saw(self, peer: str, change: str, *values: object) -> None:
+        """Note that a peer was here, and a ``change`` to its row; a new one takes the place of another where there are
+        too many."""
+        now = time.time_ns() // 1000
+        with self._writing("NORMAL") as database:
+            new = database.execute(
+                "INSERT OR IGNORE INTO peers (peer, first_seen_us, last_seen_us) VALUES (?, ?, ?)", (peer, now, now)
+            ).rowcount
+            changed = f"UPDATE peers SET last_seen_us = ?, {change} WHERE peer = ?"  # noqa: S608
+            database.execute(changed, (now, *values, peer))
+            if new:
+                # Ids cost nothing to make: those who only come to us do not push out those whom we can go to.
+                database.execute(
+                    "DELETE FROM peers WHERE peer IN (SELECT peer FROM peers"
+                    " ORDER BY addresses != '[]' DESC, last_seen_us DESC LIMIT -1 OFFSET ?)",
+                    (MAX_PEERS,),
+                )
 
     def answers(self) -> bool:
         """Whether the file can be read, and no writer holds it up for ever."""

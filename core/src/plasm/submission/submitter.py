@@ -7,19 +7,29 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import frozen
 
 from plasm.concurrency import task_group
-from plasm.contracts import Connection, Discovery, PeerRecord, Transport
+from plasm.contracts import Connection, PeerRecord, Transport
 from plasm.contracts.runtime import Stream
-from plasm.errors import InvalidInput, PeerNotFound, PeerRejected, PlasmError
+from plasm.errors import (
+    InvalidInput,
+    OutputUnwanted,
+    PeerError,
+    PeerNotFound,
+    PeerRejected,
+    PlasmError,
+    VerificationFailed,
+    WorkerFailed,
+)
 from plasm.execution.job import Job
 from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
+from plasm.model import PeerId
 from plasm.submission.exchange import Delivered, OutputReceiver, identify, submit
 from plasm.submission.replay import ReplayableInput
-from plasm.submission.search import search
+from plasm.submission.search import Finder, search
 
 SEARCH_SECONDS: Final = 10.0
 _ARCHITECTURES: Final = ("x86_64", "aarch64")
@@ -28,32 +38,64 @@ _SPOOL_BYTES: Final = 16 * 2**20
 
 @frozen
 class Candidate:
-    """A peer that has said what it offers, and how long its answer took."""
+    """A peer that was ``found`` and has said what it offers, and how long its answer took, in seconds."""
 
+    found: PeerRecord
     connection: Connection
     record: CapabilityRecord
     latency: float
 
 
+class Witness(Protocol):
+    """Is told how peers do by us."""
+
+    def answered(self, candidate: Candidate) -> None:
+        """A peer said what it offers."""
+        ...
+
+    def delivered(self, peer: PeerId) -> None:
+        """A peer ran a job, and what it delivered verifies."""
+        ...
+
+    def failed(self, peer: PeerId) -> None:
+        """A peer did not deliver a job that it did not reject."""
+        ...
+
+
+class NoWitness:
+    """Keeps nothing."""
+
+    def answered(self, candidate: Candidate) -> None:
+        """See :class:`Witness`."""
+
+    def delivered(self, peer: PeerId) -> None:
+        """See :class:`Witness`."""
+
+    def failed(self, peer: PeerId) -> None:
+        """See :class:`Witness`."""
+
+
 class Submitter:
-    """Hands jobs to peers that are ``named`` or that ``discoveries`` find, over ``transport``; where none takes a job,
-    to the node itself, by the connection ``own``."""
+    """Hands jobs to peers that are ``named`` or that ``finders`` find, over ``transport``; where none takes a job, to
+    the node itself, by the connection ``own``.  ``witness`` is told how it goes."""
 
     def __init__(
         self,
         transport: Transport,
-        discoveries: Sequence[Discovery],
+        finders: Sequence[Finder],
         named: Sequence[PeerRecord] = (),
         own: Connection | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._transport = transport
-        self._discoveries = discoveries
+        self._finders = finders
         self._named = tuple(named)
         self._own = own
+        self._witness = witness or NoWitness()
 
     def also(self, named: Sequence[PeerRecord]) -> Submitter:
         """The same, that asks these peers and no others, where there are any."""
-        return Submitter(self._transport, (), named, self._own) if named else self
+        return Submitter(self._transport, (), named, self._own, self._witness) if named else self
 
     async def run(
         self,
@@ -81,7 +123,7 @@ class Submitter:
         failure: PlasmError | None = None
         held = attempts > 1
         last = [PeerRecord(self._own.peer)] if self._own is not None and not self._named else []
-        async with search(self._named, self._discoveries, _keys(requirements), seconds, last) as candidates:
+        async with search(self._named, self._finders, _keys(requirements), seconds, last) as candidates:
             async for found in candidates:
                 try:
                     candidate = await self._ask(found, size)
@@ -89,7 +131,7 @@ class Submitter:
                     if unmet is not None:
                         refusals.append(f"{found.peer}: {unmet}")
                         continue
-                    take = partial(submit, candidate.connection, job, stdin=stdin, nonce=nonce)
+                    take = partial(self._hand_over, candidate.connection, job, stdin=stdin, nonce=nonce)
                     if chosen is not None:
                         take = partial(take, accepted=partial(chosen, candidate.record))
                     if not held:
@@ -122,7 +164,7 @@ class Submitter:
 
         async with (
             task_group() as tasks,
-            search(self._named, self._discoveries, [None], seconds) as candidates,
+            search(self._named, self._finders, [None], seconds) as candidates,
         ):
             async for found in candidates:
                 tasks.start_soon(ask, found)
@@ -134,7 +176,31 @@ class Submitter:
             connection = await self._transport.dial(found, payload=payload)
         asked = time.monotonic()
         record = await identify(connection, time.time())
-        return Candidate(connection, record, time.monotonic() - asked)
+        candidate = Candidate(found, connection, record, time.monotonic() - asked)
+        self._witness.answered(candidate)
+        return candidate
+
+    async def _hand_over(
+        self,
+        connection: Connection,
+        job: Job,
+        receiver: OutputReceiver,
+        *,
+        stdin: ReplayableInput | None,
+        nonce: str | None,
+        accepted: Callable[[], Awaitable[None]] | None = None,
+    ) -> Delivered:
+        """:func:`submit`, with the witness told of its end; that the job or its owner is to blame is no matter of the
+        peer's."""
+        try:
+            delivered = await submit(connection, job, receiver, stdin=stdin, nonce=nonce, accepted=accepted)
+        except (PeerRejected, OutputUnwanted):
+            raise
+        except (PeerError, VerificationFailed, WorkerFailed):
+            self._witness.failed(connection.peer)
+            raise
+        self._witness.delivered(connection.peer)
+        return delivered
 
 
 class HeldOutput:
