@@ -1,4 +1,4 @@
-"""What a node keeps: receipts that are on the disk before they are sent, and modules that nobody can swap."""
+"""What a node keeps: receipts that are on the disk before they are sent, peers, and modules that nobody can swap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plasm.artifacts.modules import Module
 from plasm.artifacts.store import ModuleStore
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome
-from plasm.node.store import FAILED, GONE, MIGRATIONS, Pruned, Store
+from plasm.node.store import FAILED, GONE, MAX_ADDRESSES, MAX_PEERS, MIGRATIONS, Pruned, Store
 
 pytestmark = pytest.mark.once
 
@@ -35,6 +35,8 @@ for kill in range(int(sys.argv[2])):
             job = f"{kill:016}{number:016}"
             store.accepted(job, "peer", "ab" * 32)
             store.finished(job, "peer", time.time_ns() // 1000, Outcome.exited(0), b"receipt of " + job.encode())
+            store.peer_answered(f"peer {kill}", f"/memory/{number}", "x86_64", ["wasmtime 1"])
+            store.peer_gave_job("peer")
             os.write(writing, job.encode())
     os.close(writing)
     said.add(os.read(reading, 32))
@@ -50,6 +52,10 @@ store = Store(path)
 assert all(store.receipt(job.decode()) == b"receipt of " + job for job in said)
 assert store.outcomes()["exited"] >= len(said)
 assert all(row.state != "running" for row in store.jobs(10**9))
+met = {row.peer: row for row in store.peers(10**9)}
+assert met.pop("peer").jobs_given >= len(said)
+assert met.keys() == {f"peer {kill}" for kill in range(int(sys.argv[2]))}
+assert all(row.addresses for row in met.values())
 print(len(said))
 """
 
@@ -153,6 +159,62 @@ def test_a_store_of_an_older_version_keeps_what_it_has(tmp_path: Path) -> None:
     store = Store(tmp_path / "node.sqlite")
     assert store.receipt("a") == b"\1\2"
     assert store._read("SELECT size FROM receipts") == [(2,)]
+    assert store.peers(10) == []
+    store.close()
+
+
+def test_a_peer_that_was_kept_is_there_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    store.peer_gave_job("a")
+    store.peer_answered("b", "/memory/1", "aarch64", ["wasmtime 1", "wasmer 2"])
+    store.peer_ran_job("b")
+    store.peer_failed_job("b")
+    store.close()
+    again = Store(tmp_path / "node.sqlite")
+    b, a = again.peers(10)
+    assert (a.peer, a.addresses, a.arch, a.runtimes) == ("a", (), None, ())
+    assert (a.jobs_run, a.jobs_failed, a.jobs_given) == (0, 0, 1)
+    assert (b.peer, b.addresses, b.arch, b.runtimes) == ("b", ("/memory/1",), "aarch64", ("wasmtime 1", "wasmer 2"))
+    assert (b.jobs_run, b.jobs_failed, b.jobs_given) == (1, 1, 0)
+    assert a.first_seen_us <= b.first_seen_us <= b.last_seen_us
+    assert again.peers(1) == [b]
+    again.close()
+
+
+def test_of_the_addresses_of_a_peer_those_where_it_answered_last_are_kept(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    for number in [*range(10), 7]:
+        store.peer_answered("a", f"/memory/{number}", "x86_64", [])
+    store.peer_answered("a", None, "x86_64", [])
+    (row,) = store.peers(10)
+    assert row.addresses == ("/memory/7", "/memory/9", "/memory/8", "/memory/6")
+    assert len(row.addresses) == MAX_ADDRESSES
+    store.close()
+
+
+def test_of_too_many_peers_the_oldest_go_and_first_those_that_only_came_to_us(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    for number in range(MAX_PEERS // 2):
+        store.peer_answered(f"answered {number}", "/memory/1", "x86_64", [])
+    for number in range(MAX_PEERS):
+        store.peer_gave_job(f"came {number}")
+    kept = [row.peer for row in store.peers(10**9)]
+    half = MAX_PEERS // 2
+    assert kept[:half] == [f"came {number}" for number in range(MAX_PEERS - 1, half - 1, -1)]
+    assert kept[half:] == [f"answered {number}" for number in range(half - 1, -1, -1)]
+    for number in range(half, MAX_PEERS + 1):
+        store.peer_answered(f"answered {number}", "/memory/1", "x86_64", [])
+    assert [row.peer for row in store.peers(10**9)] == [f"answered {number}" for number in range(MAX_PEERS, 0, -1)]
+    store.close()
+
+
+def test_peers_that_were_not_seen_for_too_long_are_forgotten(tmp_path: Path) -> None:
+    store = Store(tmp_path / "node.sqlite")
+    for number in range(3):
+        store.peer_gave_job(f"{number}")
+    store._database.execute("UPDATE peers SET last_seen_us = last_seen_us - 7200000000 WHERE peer != '1'")
+    assert store.prune(keep_age_s=3600, keep_bytes=0) == Pruned(jobs=0, receipts=0, peers=2)
+    assert [row.peer for row in store.peers(10)] == ["1"]
     store.close()
 
 
