@@ -158,7 +158,7 @@ class ControlTable:
 class StoreTable:
     """How long a node keeps what it knows of jobs that have ended, and their receipts."""
 
-    keep_age: int = _number("Forget jobs and receipts that are older.", 90 * _DAY_MS, 0, 36_500 * _DAY_MS, "age")
+    keep_age: int = _number("Forget jobs, receipts and peers that are older.", 90 * _DAY_MS, 0, 36_500 * _DAY_MS, "age")
     keep_size: int = _number(
         "Forget the oldest receipts when all of them are larger together.", 2**30, 0, 2**50, "size"
     )
