@@ -9,6 +9,7 @@ import faulthandler
 import hashlib
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -31,6 +32,7 @@ from world import EXAMPLES, Plasm
 
 pytestmark = pytest.mark.once
 
+FIXED = "192.0.2.200"
 BOOT_S = 240
 """Seconds until what is awaited next: much more than it takes, for machines are shared."""
 
@@ -90,6 +92,7 @@ def test_local_mode_finds_its_provider_by_mdns_and_goes_back_to_no_older_system(
 
 
 def test_internet_mode_finds_its_provider_in_a_dht(world: World, tmp_path: Path, plasm: Plasm) -> None:
+    """With a fixed address, which the system that it boots has, too."""
     begin = ["-m", "plasm", "start", "--discovery", "dht", "--workers", "1"]
     with ExitStack() as stack:
         network = stack.enter_context(lan(tmp_path))
@@ -106,12 +109,14 @@ def test_internet_mode_finds_its_provider_in_a_dht(world: World, tmp_path: Path,
         provide += ["--bootstrap", known[1]]
         home = {"PLASM_HOME": str(tmp_path / "provider")}
         stack.enter_context(network.process(*provide, ready="is served", environment=home))
-        arguments = f"phase.bootstrap={known[2]}"
+        arguments = f"phase.bootstrap={known[2]} phase.ip={FIXED}/24"
         machine = world.machine("internet", tmp_path, arguments, network=network.cable())
         with running(machine, network.inside) as console:
             console.expect(rf"verified manifest from http://{HOST}:8380", BOOT_S)
             console.expect("everything is verified: handing over", BOOT_S)
             receipt = console.receipt(BOOT_S)
+            reach = f"import socket; socket.create_connection(({FIXED!r}, 4001), 30)"
+            subprocess.run([*network.inside, sys.executable, "-c", reach], check=True)
         verify(plasm, receipt, console, tmp_path)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from plasm_boot.linux.fixed_address import FixedAddress
 from plasm_boot.linux.superblocks import HEADER_BYTES, FileSystem, identify
-from plasm_boot.stage1.arguments import FixedAddress
 from plasm_boot.stage1.devices import is_network_driver, parse_uevent
 from plasm_boot.stage1.network import dhcpcd_command, ipv6_addresses, name_servers
 
@@ -82,3 +82,10 @@ def test_a_fixed_address_is_dhcpcds_to_set() -> None:
         "eth0",
     ]  # fmt: skip
     assert command[command.index("--script") + 1] == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.7/24", "192.0.2.7/24,192.0.2.1", "192.0.2.7/24,,192.0.2.53", "2001:db8::7/64"]
+)
+def test_a_fixed_address_is_handed_on_as_it_was_said(text: str) -> None:
+    assert str(FixedAddress.parse(text)) == text

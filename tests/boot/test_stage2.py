@@ -20,7 +20,7 @@ def test_the_signed_part_of_the_command_line_has_the_first_word() -> None:
         f"console=ttyS0 phase.verity={HASH}:8192 phase.state=uuid phase.bootstrap=/a phase.bootstrap=/b "
         f"phase.verity={'cd' * 32}:4096"
     )
-    assert said == Arguments(Verity(HASH, 8192), "uuid", ("/a", "/b"))
+    assert said == Arguments(Verity(HASH, 8192), "uuid", ("/a", "/b"), None)
 
 
 @pytest.mark.parametrize("text", ["", f"{HASH}", f"{HASH}:0", f"{HASH}:4097", f"{HASH.upper()}:4096", f"{HASH}:-4096"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
@@ -10,6 +9,7 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from plasm_boot.errors import BootArgumentInvalid
+from plasm_boot.linux.fixed_address import FixedAddress
 
 T = TypeVar("T")
 
@@ -18,28 +18,6 @@ _WORD: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _URL: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
 _MULTIADDRESS: Final = re.compile(r"/[!-~]{1,500}/p2p/[A-Za-z0-9]{1,128}", re.ASCII)
-
-
-@frozen
-class FixedAddress:
-    """An address for the machine's wired links instead of one from DHCP."""
-
-    address: ipaddress.IPv4Interface | ipaddress.IPv6Interface
-    gateway: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
-    dns: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> FixedAddress:
-        """``ADDRESS/PREFIX[,GATEWAY[,DNS]]``.
-
-        Raises:
-            ValueError: it is not.
-        """
-        address, *others = text.split(",")
-        if "/" not in address or len(others) > 2:  # noqa: PLR2004
-            raise ValueError(text)
-        parsed = [ipaddress.ip_address(other) if other else None for other in others]
-        return cls(ipaddress.ip_interface(address), *parsed)
 
 
 @frozen

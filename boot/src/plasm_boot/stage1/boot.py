@@ -60,7 +60,7 @@ def boot(image: Image, arguments: Arguments, console: Console, telling: Telling)
     console.step(f"fetching version {manifest.version} of {manifest.channel}")
     files = search.fetch(found, state if settings.cache else None, telling)
     console.step("everything is verified: handing over")
-    _hand_over(manifest, files, _arguments(settings, state))
+    _hand_over(manifest, files, _arguments(settings, state, arguments))
 
 
 def _state(devices: Devices, console: Console) -> State | None:
@@ -105,11 +105,13 @@ def _from_network(
             raise error from None
 
 
-def _arguments(settings: Settings, state: State | None) -> list[tuple[str, str]]:
+def _arguments(settings: Settings, state: State | None, said: Arguments) -> list[tuple[str, str]]:
     """What the next kernel is told beyond what was signed."""
     told = [("phase.mode", settings.mode), ("phase.channel", settings.channel)]
     if state is not None:
         told.append(("phase.state", state.identifier))
+    if said.address is not None:
+        told.append(("phase.ip", str(said.address)))
     return [*told, *(("phase.bootstrap", peer) for peer in settings.bootstrap)]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from plasm_boot.errors import NoNetwork
-from plasm_boot.stage1.arguments import FixedAddress
+from plasm_boot.linux.fixed_address import FixedAddress
 from plasm_boot.stage1.devices import Devices
 
 _DHCPCD: Final = "/usr/sbin/dhcpcd"
@@ -103,17 +103,7 @@ def name_servers(lease: str) -> list[str]:
 def dhcpcd_command(link: str, fixed: FixedAddress | None) -> list[str]:
     """How dhcpcd is called for ``link``: in the background, without a configuration and without scripts."""
     command = [_DHCPCD, "--config", "/dev/null", "--script", "", "--quiet", "--background", "--nodelay"]
-    if fixed is not None:
-        version = fixed.address.version
-        said = {
-            "ip_address" if version == 4 else "ip6_address": fixed.address,  # noqa: PLR2004
-            "routers": fixed.gateway,
-            "domain_name_servers": fixed.dns,
-        }
-        for name, value in said.items():
-            if value is not None:
-                command += ["--static", f"{name}={value}"]
-    return [*command, link]
+    return [*command, *(fixed.dhcpcd_options() if fixed else ()), link]
 
 
 def _start(link: str, fixed: FixedAddress | None) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from plasm_boot.linux.fixed_address import FixedAddress
 from plasm_boot.stage2.verity import Verity
 
 
 class Arguments(NamedTuple):
-    """``state`` is the UUID of the file system to keep state on, ``bootstrap`` peers of the DHT to begin with."""
+    """``state`` is the UUID of the file system to keep state on, ``bootstrap`` peers of the DHT to begin with, and
+    ``address`` the one for wired links where it is fixed."""
 
     verity: Verity
     state: str | None
     bootstrap: tuple[str, ...]
+    address: FixedAddress | None
 
     @classmethod
     def parse(cls, command_line: str) -> Arguments:
         """Those in the text of /proc/cmdline.
 
         Raises:
-            ValueError: there is no ``phase.verity=``, or none that can be used.
+            ValueError: there is no ``phase.verity=``, or one of ours that cannot be used.
         """
         said = [word.partition("=")[::2] for word in command_line.split()]
         # The first of a name holds: the signed part of the command line comes before what was added to it.
@@ -30,4 +33,5 @@ class Arguments(NamedTuple):
             verity=Verity.parse(first["phase.verity"]),
             state=first.get("phase.state"),
             bootstrap=tuple(value for name, value in said if name == "phase.bootstrap"),
+            address=FixedAddress.parse(first["phase.ip"]) if "phase.ip" in first else None,
         )

@@ -25,7 +25,7 @@ from plasm_boot.stage2.switching import switch_root
 
 ROOTFS: Final = "/phase/rootfs.squashfs"
 ENVIRONMENT: Final = "/run/phase/environment"
-"""Variables for the node's service, from the command line."""
+"""Variables for services, from the command line: the node's, and dhcpcd's options."""
 _LOWER, _CHANGES, _ROOT = "/lower", "/changes", "/root.new"
 _STATE: Final = "/run/phase/state"
 _MODULES: Final = ("loop", "dm_mod", "dm_verity", "squashfs", "overlay")
@@ -98,9 +98,13 @@ def _device_of(identifier: str) -> str | None:
 
 
 def _leave_environment(arguments: Arguments) -> None:
+    said = {}
     if arguments.bootstrap:
-        os.makedirs(os.path.dirname(ENVIRONMENT), exist_ok=True)
-        Path(ENVIRONMENT).write_text(f'PLASM_BOOTSTRAP="{",".join(arguments.bootstrap)}"\n')
+        said["PLASM_BOOTSTRAP"] = ",".join(arguments.bootstrap)
+    if arguments.address:
+        said["PHASE_ADDRESS"] = " ".join(arguments.address.dhcpcd_options())
+    os.makedirs(os.path.dirname(ENVIRONMENT), exist_ok=True)
+    Path(ENVIRONMENT).write_text("".join(f'{name}="{value}"\n' for name, value in said.items()))
 
 
 def _tell(consoles: Consoles, text: str) -> None:
