@@ -103,6 +103,18 @@ def test_a_known_peer_that_is_gone_keeps_no_job_from_running(
     assert f"runs on {node.peer}" in submit(plasm, hello, "--attempts", "1")
 
 
+def test_a_peer_that_has_moved_is_found_where_it_answered_last(
+    plasm: Plasm, hello: Path, tmp_path: Path, start: Start
+) -> None:
+    start()
+    for _ in range(2):
+        with nodes(tmp_path, 1) as [peer]:
+            submit(plasm, hello, "--peer", peer.address)
+            assert f"runs on {peer.peer}" in submit(plasm, hello)
+            (row,) = peers(plasm)
+            assert (row["peer"], row["address"], row["state"]) == (peer.peer, peer.address, "answered")
+
+
 def test_a_peer_that_is_denied_is_not_gone_back_to(plasm: Plasm, hello: Path, tmp_path: Path, start: Start) -> None:
     with nodes(tmp_path, 1) as [peer]:
         node = start()

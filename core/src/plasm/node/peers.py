@@ -56,6 +56,10 @@ class KnownPeers:
         """Those seen last, latest first."""
         return self._store.peers(limit)
 
+    def latest_reached(self, limit: int) -> list[PeerRow]:
+        """Of those that we have reached at some address, those seen last, latest first."""
+        return self._store.peers_with_addresses(limit)
+
     def _note(self, peer: PeerId, write: Callable[[str], None]) -> None:
         if peer == self._own:
             return

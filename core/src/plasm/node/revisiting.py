@@ -16,8 +16,9 @@ from plasm.errors import PlasmError
 from plasm.mesh.capability import capability_key
 from plasm.model import PeerId
 from plasm.node.peers import KnownPeers
-from plasm.node.store import MAX_PEERS, PeerRow
+from plasm.node.store import PeerRow
 
+MAX_CONSIDERED: Final = 64
 MAX_VISITS: Final = 16
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ class Revisiting:
         self._denied = denied
 
     async def find(self, capability: str | None) -> AsyncIterator[PeerRecord]:
-        """The :data:`MAX_VISITS` seen last that offered the capability, each when it has answered."""
+        """Of the :data:`MAX_CONSIDERED` seen last those that offered the capability, :data:`MAX_VISITS` at most; each
+        when it has answered."""
         into, out = anyio.create_memory_object_stream[PeerRecord](math.inf)
         with into:
             for record in self._to_visit(capability):
@@ -55,7 +57,7 @@ class Revisiting:
 
     def _to_visit(self, capability: str | None) -> list[PeerRecord]:
         denied = self._denied()
-        rows = [row for row in self._known.latest(MAX_PEERS) if row.addresses and row.peer not in denied]
+        rows = [row for row in self._known.latest_reached(MAX_CONSIDERED) if row.peer not in denied]
         suitable = [row for row in rows if capability is None or capability in _offered(row)]
         return [PeerRecord(PeerId.parse(row.peer), row.addresses) for row in suitable[:MAX_VISITS]]
 

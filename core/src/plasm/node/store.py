@@ -240,6 +240,11 @@ class Store:
         """The peers seen last, latest first."""
         return [PeerRow(*row) for row in self._read("SELECT * FROM peers ORDER BY last_seen_us DESC LIMIT ?", limit)]
 
+    def peers_with_addresses(self, limit: int) -> list[PeerRow]:
+        """Of the peers that answered somewhere, those seen last, latest first."""
+        query = "SELECT * FROM peers WHERE addresses != '[]' ORDER BY last_seen_us DESC LIMIT ?"
+        return [PeerRow(*row) for row in self._read(query, limit)]
+
     def receipt(self, job: str) -> bytes | None:
         """The receipt of a job, or ``None``."""
         rows = self._read("SELECT receipt FROM receipts WHERE job = ?", job)
