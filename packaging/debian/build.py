@@ -104,7 +104,7 @@ PACKAGES = (
 EXCLUDED = ("mypy-protobuf", "types-protobuf", "types-requests")
 # What some wheels bring along and no program imports: other projects' folders by mistake, tests, and sources.
 LITTER = ("bin", "docs", "examples", "interop", "newsfragments", "tests", ".lock", "*-stubs", "stubs")
-LITTER_ANYWHERE = ("*.c", "*.cpp", "*.h", "*.pxd", "*.pyi", "*.pyx", "tests", "SelfTest", "__pycache__")
+LITTER_ANYWHERE = ("*.c", "*.cpp", "*.h", "*.pxd", "*.pyi", "*.pyx", "tests", "test_data", "SelfTest", "__pycache__")
 # What an installer writes about itself; it names folders of this machine.
 INSTALLERS_NOTES = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 LICENCES = ("LICEN[CS]E*", "licen[cs]es/**/*", "COPYING*", "NOTICE*", "AUTHORS*")

@@ -24,6 +24,8 @@ from plasm_boot.errors import BuildFailed
 from plasm_boot.system import System, SystemFile
 from world import EXAMPLES, ROOT
 
+pytestmark = pytest.mark.once
+
 FILES = ("kernel", "initramfs", "rootfs.squashfs", "stage1.cpio.zst", "settings.json", "system.json", "boot-loader.efi")
 MAX_STAGE1 = {"local": 25_000_000, "internet": 38_000_000, "private": 25_000_000}
 MAX_INITRAMFS = 12_000_000

@@ -27,6 +27,8 @@ from plasm_boot.fetching.discovering import MAX_PER_PEER, MAX_PROVIDERS, provide
 from plasm_boot.provider.advertising import Advertising, Offer, advertising
 from world import ROOT
 
+pytestmark = pytest.mark.once
+
 PEER = PeerId(bytes(range(32)))
 KEY = "/phase/stable/x86_64/manifest"
 

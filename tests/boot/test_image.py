@@ -22,6 +22,8 @@ from plasm_boot.errors import ToolMissing
 from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, ROOT_METADATA, SETTINGS, STATE_LABEL, Settings
 from plasm_boot.system import System
 
+pytestmark = pytest.mark.once
+
 ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 ESP_OFFSET = 2**20
 

@@ -20,6 +20,8 @@ from boot.provided import CONTENT, PATIENCE_S, Repository, repository
 
 from world import Plasm, plasm_environment
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:

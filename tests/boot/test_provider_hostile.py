@@ -21,6 +21,8 @@ from plasm_boot.provider.addresses import Endpoint, announced, reached_at
 from plasm_boot.provider.admission import MAX_REMEMBERED, Pace, client_of
 from plasm_boot.provider.provider import Provider
 
+pytestmark = pytest.mark.once
+
 LARGE = 2**26
 """More bytes than the buffers of two sockets take."""
 

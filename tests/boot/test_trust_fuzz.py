@@ -23,6 +23,8 @@ from plasm_boot.errors import InvalidBootManifest, SourceFailed, Untrusted
 from plasm_boot.manifest import BootManifest
 from plasm_boot.trust.verification import TrustedRepository
 
+pytestmark = pytest.mark.once
+
 EXAMPLES = int(os.environ.get("PLASM_FUZZ_EXAMPLES", "400"))
 bounded = settings(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True

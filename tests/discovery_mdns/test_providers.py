@@ -24,6 +24,8 @@ from plasm_discovery_mdns import _systems
 from plasm_discovery_mdns._discovery import MdnsDiscovery
 from plasm_discovery_mdns._service import PEERS, PROVIDERS
 
+pytestmark = pytest.mark.once
+
 SERVICE = "_phase-boot._tcp.local."
 STABLE, TESTING = "/phase/stable/x86_64/manifest", "/phase/testing/aarch64/manifest"
 

@@ -21,12 +21,12 @@ _GLIBC: Final = "2_36"
 
 # What some wheels bring along and no program imports: other projects' folders by mistake, tests, and sources.
 _LITTER: Final = ("bin", "docs", "examples", "interop", "newsfragments", "tests", ".lock", "*-stubs", "stubs")
-_LITTER_ANYWHERE: Final = ("*.c", "*.cpp", "*.h", "*.pxd", "*.pyi", "*.pyx", "tests", "SelfTest")
+_LITTER_ANYWHERE: Final = ("*.c", "*.cpp", "*.h", "*.pxd", "*.pyi", "*.pyx", "tests", "test_data", "SelfTest")
 # What an installer writes about itself; it names folders of this machine.
 _INSTALLERS_NOTES: Final = ("INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 
 # Bump it when what is kept is made in another way.
-_FORM: Final = 1
+_FORM: Final = 2
 
 
 class Wheelhouse:
