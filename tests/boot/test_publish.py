@@ -197,6 +197,13 @@ def test_a_missing_key_is_said_before_anything_changes(publisher: Publisher) -> 
     assert (publisher.repository / "metadata" / "timestamp.json").read_bytes() == before
 
 
+def test_without_keys_no_repository_is_begun(publisher: Publisher, tmp_path: Path, plasm: Plasm) -> None:
+    build, repository = publisher.folder / "build", tmp_path / "new"
+    done = plasm("boot", "publish", build, "--repo", repository, "--keys", tmp_path / "none", "--channel", "stable")
+    assert (done.returncode, b"error[invalid-boot-keys]" in done.stderr) == (125, True)
+    assert not repository.exists()
+
+
 def test_root_keys_are_not_needed_to_publish(publisher: Publisher) -> None:
     for number in (1, 2, 3):
         shutil.rmtree(publisher.folder / "keys" / f"root-{number}")

@@ -185,6 +185,14 @@ def test_an_unknown_option_names_itself(plasm: Plasm, command: str) -> None:
     refused(done, "--nonsense")
 
 
+@pytest.mark.parametrize("words", [(), ("boot",), ("boot", "keys"), ("receipts",)])
+def test_a_command_whose_subcommand_is_missing_shows_its_help(plasm: Plasm, words: tuple[str, ...]) -> None:
+    done = plasm(*words)
+    assert (done.returncode, done.stdout) == (125, b"")
+    assert done.stderr.startswith(f"Usage: {' '.join(('plasm', *words))} [OPTIONS] COMMAND".encode())
+    assert b"\nCommands:\n" in done.stderr
+
+
 def test_an_unknown_command_suggests_the_nearest(plasm: Plasm) -> None:
     refused(plasm("rnu"), "rnu", "run")
 

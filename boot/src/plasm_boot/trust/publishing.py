@@ -51,6 +51,7 @@ def publish(
     """
     now = now.astimezone(UTC).replace(microsecond=0)
     systems = _systems(build)
+    keys.chain()  # before a folder is made for a repository that nobody could sign
     with locked(repository):
         published = Repository(repository, keys)
         manifests = []

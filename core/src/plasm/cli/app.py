@@ -133,7 +133,11 @@ def main(arguments: Sequence[str], started: WorkerHandle | None = None) -> int:
     except PlasmError as error:
         status = show_error(error, as_json=as_json)
     except typer.TyperException as error:
-        status = show_error(_usage_error(error), as_json=as_json)
+        if type(error).__name__ == _NO_ARGUMENTS:
+            typer.echo(error.format_message(), err=True)
+            status = ExitStatus.FAILED
+        else:
+            status = show_error(_usage_error(error), as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         status = ExitStatus.INTERRUPTED
     except BrokenPipeError:
@@ -148,6 +152,10 @@ def main(arguments: Sequence[str], started: WorkerHandle | None = None) -> int:
     except OSError:
         return ExitStatus.OUTPUT_CLOSED
     return status
+
+
+# A command whose subcommand is missing; its message is the help.  The class is of typer's private part.
+_NO_ARGUMENTS = "NoArgsIsHelpError"
 
 
 def _internal_error(error: Exception) -> PlasmError:
