@@ -148,10 +148,11 @@ HAVE_SYSTEM_PACKAGES := $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null
 # Some tests are skipped without these: they lay cables between network namespaces with iproute2 and put routers there
 # with nftables, try the PHP SDK, install Debian packages in a Debian made for it, or build and boot images in QEMU.
 TEST_PACKAGES := iproute2 nftables php-cli phpunit composer mmdebstrap lintian apt-utils gpg gpg-agent \
-	qemu-system-x86 qemu-utils ovmf mtools squashfs-tools cryptsetup-bin fdisk e2fsprogs zstd kmod dnsmasq-base busybox-static
+	qemu-system-x86 qemu-utils ovmf mtools squashfs-tools cryptsetup-bin fdisk e2fsprogs zstd kmod cpio dnsmasq-base \
+	busybox-static
 HAVE_TEST_PACKAGES := (PATH="$$PATH:/usr/sbin:/sbin"; for command in ip nft php phpunit composer mmdebstrap \
 	lintian apt-ftparchive gpg gpg-agent qemu-system-x86_64 qemu-img mformat mksquashfs veritysetup sfdisk mke2fs \
-	zstd depmod dnsmasq; do command -v $$command >/dev/null || exit 1; done; test -d /usr/share/OVMF)
+	zstd depmod cpio dnsmasq; do command -v $$command >/dev/null || exit 1; done; test -d /usr/share/OVMF)
 
 # What it takes besides to build systems for arm64 here, and to boot them.
 ARM64_PACKAGES := qemu-system-arm qemu-user-static arch-test
