@@ -100,7 +100,8 @@ class Lan:
     @property
     def inside(self) -> list[str]:
         """What goes before a command that is to run there."""
-        return ["ip", "netns", "exec", self.name]
+        # As ip netns exec, which changes mounts too, and cannot below a chroot.
+        return ["nsenter", f"--net=/run/netns/{self.name}"]
 
     def cable(self) -> str:
         """A new cable to the bridge, as QEMU's ``-netdev``."""
