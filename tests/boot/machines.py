@@ -100,15 +100,15 @@ class Lan:
     @property
     def inside(self) -> list[str]:
         """What goes before a command that is to run there."""
-        # As ip netns exec, which changes mounts too, and cannot below a chroot.
+        # As ip netns exec and ip -n do, which change mounts too, and cannot below a chroot.
         return ["nsenter", f"--net=/run/netns/{self.name}"]
 
     def cable(self) -> str:
         """A new cable to the bridge, as QEMU's ``-netdev``."""
         self._taps += 1
         tap = f"tap{self._taps}"
-        _run("ip", "-n", self.name, "tuntap", "add", tap, "mode", "tap")
-        _run("ip", "-n", self.name, "link", "set", tap, "master", "lan0", "up")
+        _run(*self.inside, "ip", "tuntap", "add", tap, "mode", "tap")
+        _run(*self.inside, "ip", "link", "set", tap, "master", "lan0", "up")
         return f"tap,id=net0,ifname={tap},script=no,downscript=no"
 
     @contextmanager
@@ -157,7 +157,7 @@ def lan(folder: Path) -> Iterator[Lan]:
             ("link", "set", "lan0", "up"),
             ("route", "add", "224.0.0.0/4", "dev", "lan0"),
         ):
-            _run("ip", "-n", made.name, *words)
+            _run(*made.inside, "ip", *words)
         command = [
             "dnsmasq",
             "--conf-file=/dev/null",
