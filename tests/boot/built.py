@@ -52,8 +52,11 @@ def systems(test_run: str) -> Path:
     WORK.mkdir(parents=True, exist_ok=True)
     lock = (WORK / f"{test_run}.lock").open("w")
     _in_use.append(lock)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    # Shared at first: who uses what is built holds the lock until its process ends, and must keep nobody waiting.
+    fcntl.flock(lock, fcntl.LOCK_SH)
     folder = WORK / test_run
+    if not (folder / "whole").exists():
+        fcntl.flock(lock, fcntl.LOCK_EX)
     if not (folder / "whole").exists():
         _forget_other_runs(test_run)
         shutil.rmtree(folder, ignore_errors=True)
