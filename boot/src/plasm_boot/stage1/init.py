@@ -57,6 +57,7 @@ def _work(failures: int, crash: str | None) -> NoReturn:
         attempt(failures, crash)
         os._exit(_AGAIN)
     except BaseException:
+        # Whatever it was, this child must end here: above it is the loop of process 1.
         traceback.print_exc()
         os._exit(_CRASHED)
 

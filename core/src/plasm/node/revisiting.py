@@ -69,6 +69,7 @@ class Revisiting:
             except (PlasmError, anyio.BrokenResourceError):
                 pass  # it does not answer, or who searched has found what it wanted
             except Exception:
+                # The tasks are the node's: a transport's mistake about one peer must not end it.
                 _log.warning("dialling the known peer %s failed", record.peer, exc_info=True)
 
 
