@@ -98,7 +98,8 @@ class MetricsPage:
         head, end, body = response.partition(b"\r\n\r\n")
         await stream.send(head + end + (b"" if method == b"HEAD" else body))
         # Closing while the other end still sends would make it lose what it has not read.
-        with contextlib.suppress(anyio.EndOfStream):
+        # The socket's own error, which anyio lets through, tells of one that has been reset.
+        with contextlib.suppress(anyio.EndOfStream, OSError):
             await stream.send_eof()
             await stream.receive(1)
 
