@@ -92,6 +92,17 @@ def test_large_headers_are_refused(repo: Repository, said: bytes) -> None:
         assert served.get("/health").status == 200
 
 
+def test_clients_that_reset_at_any_moment_hinder_nobody(repo: Repository) -> None:
+    started = (b"", b"GET /hea", request("/health"), request("/health") * 2, b"\0\r\n\r\n")
+    with serving(repo.path) as served:
+        for said in started * 50:
+            with served.connect() as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # reset on close
+                connection.sendall(said)
+        assert served.get("/health").status == 200
+        until(lambda: connections(served) == 1)
+
+
 @pytest.mark.parametrize(
     "said",
     [
