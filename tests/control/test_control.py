@@ -22,6 +22,8 @@ from jobs import EXIT, FLOOD
 from plasm.client.control import ControlClient
 from plasm.control import LineReader, line, short_path
 from plasm.errors import NodeNotRunning, ProtocolViolation
+from plasm.model import Sha256
+from plasm.node.store import Store
 from world import Plasm, Wasm, plasm_environment
 
 pytestmark = pytest.mark.once
@@ -66,6 +68,17 @@ def test_the_owner_sees_the_node_its_jobs_and_its_receipts(
     for command in (("status",), ("jobs",), ("receipts", "list"), ("receipts", "verify")):
         done = plasm(*command)
         assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+
+def test_however_much_there_is_can_be_listed(plasm: Plasm, plasm_home: Path, request: pytest.FixtureRequest) -> None:
+    store = Store(plasm_home / "state" / "node.sqlite")
+    for number in range(6000):
+        store.accepted(f"{number:032x}", "12D3KooW" + "x" * 44, Sha256("ab" * 32))
+    store.close()
+    request.getfixturevalue("node")
+    jobs = asked(plasm, "jobs", "--limit", "10000")
+    assert [job["job"] for job in jobs] == [f"{number:032x}" for number in reversed(range(6000))]
+    assert len(asked(plasm, "jobs", "--limit", "101")) == 101
 
 
 def test_a_job_goes_through_the_node_to_a_peer(plasm: Plasm, hello: Path, node: NodeProcess, tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ final class SocketTransportTest extends TestCase
     {
         self::assertSame((string) Signer::ofVectors()->peer, self::node()->status()['node']);
         self::assertSame([['job' => str_repeat('0', 32)]], self::node()->receipts(1));
+        self::assertCount(250, self::node()->receipts(250));
         $receipt = Receipt::verify(self::node()->receipt('00112233445566778899aabbccddeeff'));
         self::assertSame('00112233445566778899aabbccddeeff', $receipt->jobId);
     }

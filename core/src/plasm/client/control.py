@@ -44,16 +44,20 @@ class ControlClient:
         return self._socket.fileno()
 
     def ask(self, request: str, **fields: Any) -> Any:
-        """The result of a request that has one line for an answer.
+        """The result of a request that is not about running a job; a long list comes in several lines.
 
         Raises:
             PlasmError: what the node says is wrong.
         """
         self.send("request", {"do": request, **fields})
+        rows: list[Any] = []
         kind, value = self.receive()
-        if kind != "result":
+        while kind == "rows" and isinstance(value, list):
+            rows += value
+            kind, value = self.receive()
+        if kind != "result" or (rows and not isinstance(value, list)):
             raise ProtocolViolation(f"the node answers with {kind!r}")
-        return value
+        return rows + value if rows else value
 
     def send(self, kind: str, value: Any) -> None:
         """Say one line; may be called from several threads."""

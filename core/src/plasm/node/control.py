@@ -19,6 +19,8 @@ from plasm.control import LineReader, line, short_path
 from plasm.errors import InternalError, InvalidInput, PlasmError, ProtocolViolation, UnwritableOutput
 from plasm.node.control_access import Access
 
+ROWS_A_LINE: Final = 100
+"""A line has room for so many rows of any list."""
 _RECEIVE_BYTES: Final = 2**18
 _PAUSE_SECONDS: Final = 0.1
 
@@ -136,6 +138,9 @@ class ControlSocket:
         if answer is None:
             raise InvalidInput("an unknown request", hint="known are " + ", ".join(self._answers))
         result = await answer(connection, fields)
+        while isinstance(result, list) and len(result) > ROWS_A_LINE:
+            await connection.send("rows", result[:ROWS_A_LINE])
+            result = result[ROWS_A_LINE:]
         if result is not None:
             await connection.send("result", result)
 

@@ -115,9 +115,14 @@ final class SocketTransport implements Transport
         try {
             $connection->send(Exchange::one(['request' => ['do' => $do, ...$fields]]));
             [$key, $value] = $connection->receive();
+            $rows = [];
+            while ($key === 'rows' && is_array($value)) {
+                array_push($rows, ...$value);
+                [$key, $value] = $connection->receive();
+            }
 
             return match ($key) {
-                'result' => $value,
+                'result' => is_array($value) ? [...$rows, ...$value] : $value,
                 'error' => throw self::error($value),
                 default => throw ProtocolViolation::because("the node answers {$do} with {$key}"),
             };
