@@ -128,6 +128,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_is_a_crash_and_the_pool_is_whole
             def write(self, stream: str, data: bytes) -> bool:  # type: ignore[override]
                 for pid in executor.worker_pids:
                     os.kill(pid, signal.SIGKILL)
+                    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
                 return True
 
         assert executor.run(job(FLOOD, limits=ENDLESS), Killer()).outcome.kind is OutcomeKind.CRASHED
