@@ -5,8 +5,10 @@ Told once, as root: the machines hang on a network of their own.
 
 from __future__ import annotations
 
+import base64
 import faulthandler
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -63,25 +65,32 @@ def verify(plasm: Plasm, receipt: bytes, console: Console, folder: Path) -> None
 def test_local_mode_finds_its_provider_by_mdns_and_goes_back_to_no_older_system(
     world: World, tmp_path: Path, plasm: Plasm
 ) -> None:
-    """The second time, the provider shows what was published before: that is refused, and what was kept boots."""
+    """The second time, the provider shows what was published before: that is refused, and what was kept boots.
+
+    The machine's own clock is years behind; what it signs is not.
+    """
     publisher = world.only("local", tmp_path / "published")
     former = shutil.copytree(publisher.repository, tmp_path / "former")
-    publisher.publish(now=datetime.now(UTC))
+    published_at = datetime.now(UTC).replace(microsecond=0)
+    publisher.publish(now=published_at)
     machine = publisher.image("local", tmp_path / "local.img", "--state", "512MiB")
     home = {"PLASM_HOME": str(tmp_path / "home"), "PLASM_MDNS_INTERFACES": "lan0"}
     with lan(tmp_path) as network:
-        machine = evolve(machine, network=network.cable())
+        machine = evolve(machine, network=network.cable(), extra=(*machine.extra, "-rtc", "base=2020-01-01"))
 
         def provided(repository: Path) -> AbstractContextManager[str]:
             command = [sys.executable, "-m", "plasm", "provide", repository, "--discovery", "mdns"]
             return network.process(*command, ready="is served", environment=home)
 
         with provided(publisher.repository), running(machine, network.inside) as console:
+            console.expect("the clock was before this image was built", BOOT_S)
             console.expect(rf"verified manifest from http://{HOST}:8380", BOOT_S)
+            console.expect("the clock was before this system was made", BOOT_S)
             console.expect("fetching version 2 of stable", BOOT_S)
             console.expect("everything is verified: handing over", BOOT_S)
             first = console.receipt(BOOT_S)
         verify(plasm, first, console, tmp_path)
+        assert _signed_at(first) > published_at
         with provided(former), running(machine, network.inside) as console:
             console.expect(
                 rf"refused http://{HOST}:8380/: .*offers version 1 of timestamp, and version 2 was seen", BOOT_S
@@ -236,6 +245,11 @@ def _seen_from_inside(server: HostileServer) -> str:
 
 def _artifact(path: Path) -> Artifact:
     return Artifact(f"sha256:{_sha256(path)}", path.stat().st_size, ("artifacts/it",))
+
+
+def _signed_at(receipt: bytes) -> datetime:
+    statement = json.loads(base64.b64decode(json.loads(receipt)["payload"]))
+    return datetime.fromisoformat(statement["predicate"]["finishedOn"])
 
 
 def _sha256(path: Path) -> str:

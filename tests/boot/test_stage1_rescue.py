@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plasm_boot.stage1 import clock, loader
+from plasm_boot.linux import clock
+from plasm_boot.stage1 import loader
 from plasm_boot.stage1.init import ending
 from plasm_boot.stage1.rescue import USUAL, Asking, Choice, Counting, menu, press, seconds_before_retry
 

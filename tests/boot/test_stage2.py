@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,19 @@ def test_the_signed_part_of_the_command_line_has_the_first_word() -> None:
         f"console=ttyS0 phase.verity={HASH}:8192 phase.state=uuid phase.bootstrap=/a phase.bootstrap=/b "
         f"phase.verity={'cd' * 32}:4096"
     )
-    assert said == Arguments(Verity(HASH, 8192), "uuid", ("/a", "/b"), None)
+    assert said == Arguments(Verity(HASH, 8192), "uuid", ("/a", "/b"), None, None)
+
+
+def test_the_time_of_the_handover_has_passed() -> None:
+    assert Arguments.parse(f"phase.verity={HASH}:8192 phase.time=1750000000").passed == datetime(
+        2025, 6, 15, 15, 6, 40, tzinfo=UTC
+    )
+
+
+@pytest.mark.parametrize("text", ["", "soon", "9" * 20, "nan"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"phase\.time"):
+        Arguments.parse(f"phase.verity={HASH}:8192 phase.time={text}")
 
 
 @pytest.mark.parametrize("text", ["", f"{HASH}", f"{HASH}:0", f"{HASH}:4097", f"{HASH.upper()}:4096", f"{HASH}:-4096"])

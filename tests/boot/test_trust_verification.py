@@ -20,7 +20,7 @@ from tuf.api.metadata import Metadata, MetaFile, TargetFile
 from plasm_boot.errors import SourceFailed, Untrusted
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.trust.publishing import refresh
-from plasm_boot.trust.verification import TrustedRepository, time_that_has_passed
+from plasm_boot.trust.verification import TrustedRepository
 
 ROLES = ("timestamp", "snapshot", "targets")
 
@@ -296,13 +296,6 @@ def test_one_key_s_signature_under_many_names_counts_once(publisher: Publisher) 
 def test_a_pinned_root_that_is_none_is_refused(root: bytes) -> None:
     with pytest.raises(Untrusted, match="the pinned root metadata is refused"):
         TrustedRepository(root)
-
-
-def test_a_wrong_clock_is_at_least_as_late_as_what_verified(publisher: Publisher) -> None:
-    verified = verify(publisher, Shown(publisher.files()), now=NOW - timedelta(days=3000))
-    built = NOW - timedelta(days=40)
-    assert time_that_has_passed(built) == built
-    assert time_that_has_passed(built, [verified]) == NOW
 
 
 def test_verifying_needs_no_other_cryptography_than_plasm_s(publisher: Publisher, tmp_path: Path) -> None:

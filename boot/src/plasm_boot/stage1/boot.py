@@ -12,9 +12,10 @@ from typing import Final, NoReturn
 
 from plasm_boot.errors import BootArgumentInvalid, MediumMissing, NoNetwork, NoProvider
 from plasm_boot.fetching.search import Found
+from plasm_boot.linux import clock
 from plasm_boot.manifest import BootManifest
 from plasm_boot.settings import MEDIA_REPOSITORY, Settings
-from plasm_boot.stage1 import clock, handover, media, network, search
+from plasm_boot.stage1 import handover, media, network, search
 from plasm_boot.stage1.arguments import Arguments
 from plasm_boot.stage1.console import Console
 from plasm_boot.stage1.devices import Devices, serves_no_network
@@ -107,7 +108,9 @@ def _from_network(
 
 def _arguments(settings: Settings, state: State | None, said: Arguments) -> list[tuple[str, str]]:
     """What the next kernel is told beyond what was signed."""
-    told = [("phase.mode", settings.mode), ("phase.channel", settings.channel)]
+    # The next kernel begins with what the machine's own clock says, which was not set.
+    passed = str(int(clock.now().timestamp()))
+    told = [("phase.mode", settings.mode), ("phase.channel", settings.channel), ("phase.time", passed)]
     if state is not None:
         told.append(("phase.state", state.identifier))
     if said.address is not None:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from plasm_boot.linux import disks
-from plasm_boot.stage1 import clock
+from plasm_boot.linux import clock, disks
 from plasm_boot.stage1.network import addresses
 
 _LINKS = Path("/sys/class/net")

@@ -11,8 +11,8 @@ from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.fetching.http import HttpSource
 from plasm_boot.fetching.search import Found, Search
 from plasm_boot.fetching.store import ArtifactStore
+from plasm_boot.linux import clock
 from plasm_boot.settings import Settings
-from plasm_boot.stage1 import clock
 from plasm_boot.stage1.discovery import looking
 from plasm_boot.stage1.kept import RecordedSource
 from plasm_boot.stage1.media import State

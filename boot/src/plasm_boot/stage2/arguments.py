@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from plasm_boot.linux.fixed_address import FixedAddress
@@ -9,13 +10,14 @@ from plasm_boot.stage2.verity import Verity
 
 
 class Arguments(NamedTuple):
-    """``state`` is the UUID of the file system to keep state on, ``bootstrap`` peers of the DHT to begin with, and
-    ``address`` the one for wired links where it is fixed."""
+    """``state`` is the UUID of the file system to keep state on, ``bootstrap`` peers of the DHT to begin with,
+    ``address`` the one for wired links where it is fixed, and ``passed`` the time when stage 1 handed over."""
 
     verity: Verity
     state: str | None
     bootstrap: tuple[str, ...]
     address: FixedAddress | None
+    passed: datetime | None
 
     @classmethod
     def parse(cls, command_line: str) -> Arguments:
@@ -34,4 +36,12 @@ class Arguments(NamedTuple):
             state=first.get("phase.state"),
             bootstrap=tuple(value for name, value in said if name == "phase.bootstrap"),
             address=FixedAddress.parse(first["phase.ip"]) if "phase.ip" in first else None,
+            passed=_time(first["phase.time"]) if "phase.time" in first else None,
         )
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"phase.time={text} is no time") from None

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Final, NoReturn
 
-from plasm_boot.linux import disks, modules, syscalls
+from plasm_boot.linux import clock, disks, modules, syscalls
 from plasm_boot.linux.aliases import load_drivers
 from plasm_boot.linux.consoles import Consoles, printable
 from plasm_boot.linux.kernel_folders import mount_kernel_folders
@@ -41,6 +41,9 @@ def main() -> NoReturn:
         consoles = Consoles.of_this_machine()
         _tell(consoles, "stage 2: mounting the root file system, checked block by block")
         arguments = Arguments.parse(Path("/proc/cmdline").read_text())
+        step = "setting the clock"
+        if arguments.passed is not None:
+            clock.not_before(arguments.passed)
         step = "mounting the root file system"
         _mount_root(arguments)
         step = "mounting the state"

@@ -17,7 +17,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -101,14 +101,6 @@ class TrustedRepository:
                 raise _untrusted(source, path, f"it is version {manifest.version}, and version {seen} was seen")
             if self._memory.learn(before, reading.roles, {**versions, path: manifest.version}):
                 return VerifiedManifest(manifest, data, source.name)
-
-
-def time_that_has_passed(built_at: datetime, verified: Iterable[VerifiedManifest] = ()) -> datetime:
-    """The latest time that has certainly passed: an image was ``built_at`` it, or a manifest made.
-
-    For a machine whose clock may be wrong: it can be set so late at least, and verification be told so late a time.
-    """
-    return max([built_at, *(each.manifest.created_at for each in verified)])
 
 
 def _pinned(root: bytes) -> TrustedMetadataSet:
