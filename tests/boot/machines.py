@@ -69,8 +69,9 @@ class Console:
         self.process.stdin.flush()
 
     def receipt(self, seconds: float) -> bytes:
-        """The receipt of the first job."""
+        """The receipt of the first job, of a system whose every unit started."""
         match = self.expect(f"^{BEGIN}\n(?P<line>[A-Za-z0-9+/=]+)\n{END}$", seconds)
+        assert "Failed to start" not in self.text, self.text
         return base64.b64decode(match["line"], validate=True)
 
 

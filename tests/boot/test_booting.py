@@ -126,6 +126,7 @@ def test_internet_mode_finds_its_provider_in_a_dht(world: World, tmp_path: Path,
             receipt = console.receipt(BOOT_S)
             reach = f"import socket; socket.create_connection(({FIXED!r}, 4001), 30)"
             subprocess.run([*network.inside, sys.executable, "-c", reach], check=True)
+            subprocess.run([*network.inside, sys.executable, "-c", _IS_SHUT, FIXED], check=True)
         verify(plasm, receipt, console, tmp_path)
 
 
@@ -205,6 +206,16 @@ def test_every_liar_is_named_and_nothing_of_theirs_is_booted(world: World, tmp_p
             receipt = console.receipt(BOOT_S)
         verify(plasm, receipt, console, tmp_path)
 
+
+# A port without a firewall before it refuses at once where nobody listens.
+_IS_SHUT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 4999), 5)
+except TimeoutError:
+    sys.exit()
+sys.exit("it answers")
+"""
 
 _ARTIFACTS = ("kernel", "initramfs", "rootfs")
 _LIES: dict[str, tuple[Callable[[published.Handler, str], None], tuple[str, ...]]] = {

@@ -63,8 +63,12 @@ def test_other_modes_are_the_entries_of_the_boot_menu(tmp_path: Path) -> None:
     folder = tmp_path / "loader/entries"
     folder.mkdir(parents=True)
     (folder / "local.conf").write_text("title   Plasm: Local\nlinux /phase/local/kernel\n")
+    (folder / "internet.conf").write_text("title Internet\nsort-key 02\n")
+    (folder / "museum.conf").write_text("title Museum\nsort-key 01\n")
     (folder / "private.conf").write_bytes(b"linux /phase/kernel\noptions \xff\n")
     assert loader.entries(tmp_path) == [
+        loader.Entry("museum.conf", "Museum"),
+        loader.Entry("internet.conf", "Internet"),
         loader.Entry("local.conf", "Plasm: Local"),
         loader.Entry("private.conf", "private"),
     ]

@@ -82,7 +82,7 @@ def command(machine: Machine) -> list[str]:
         f"qemu-system-{machine.arch}",
         *_processor(machine.arch, machine.accelerator),
         *("-smp", str(machine.cpus), "-m", str(machine.memory)),
-        *("-nodefaults", "-no-reboot", "-display", "none", "-serial", machine.serial),
+        *("-nodefaults", "-display", "none", "-serial", machine.serial),
         *("-device", "virtio-rng-pci"),
     ]
     if machine.kernel:

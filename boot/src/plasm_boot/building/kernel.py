@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -52,17 +52,18 @@ def modules(debian: Debian, names: Iterable[str], folders: Iterable[str] = ()) -
 
     A name that this kernel does not have as a module is passed over: it is built in, or for other machines.
     """
+    _index(debian)
     paths = {_name(path): path for path in _order(debian)}
     under = tuple(f"{folder}/" for folder in folders)
     todo = [path for path in paths.values() if path.startswith(under)] if under else []
     todo += [paths[name] for name in map(_canonical, names) if name in paths]
-    needs = _dependencies(debian)
+    needs, wants = _dependencies(debian), _soft_dependencies(debian, paths)
     wanted: set[str] = set()
     while todo:
         path = todo.pop()
         if path not in wanted:
             wanted.add(path)
-            todo.extend(needs.get(path, ()))
+            todo.extend((*needs.get(path, ()), *wants.get(path, ())))
     return _indexed(debian, wanted)
 
 
@@ -87,12 +88,32 @@ def _order(debian: Debian) -> list[str]:
     return (debian.modules / "modules.order").read_text().split()
 
 
-def _dependencies(debian: Debian) -> dict[str, list[str]]:
-    index = debian.modules / "modules.dep"
-    if not index.exists():
+def _index(debian: Debian) -> None:
+    if not (debian.modules / "modules.dep").exists():
         run("depmod", "-b", debian.kernel, debian.kernel_version)
-    lines = (line.partition(":") for line in index.read_text().splitlines())
+
+
+def _dependencies(debian: Debian) -> dict[str, list[str]]:
+    lines = (line.partition(":") for line in (debian.modules / "modules.dep").read_text().splitlines())
     return {path: needs.split() for path, _, needs in lines}
+
+
+def _soft_dependencies(debian: Debian, paths: Mapping[str, str]) -> dict[str, list[str]]:
+    """What modules have loaded by its name or what it is for: without CRC-32C, say, neither ext4 nor nftables work, and
+    most kernels have that as a module.  ``paths`` are those of all modules."""
+    called: dict[str, list[str]] = {name: [path] for name, path in paths.items()}
+    for line in (debian.modules / "modules.alias").read_text().splitlines():
+        keyword, alias, name = line.split(maxsplit=2)
+        if keyword == "alias" and name in paths:
+            called.setdefault(_canonical(alias), []).append(paths[name])
+    found: dict[str, list[str]] = {}
+    for line in (debian.modules / "modules.softdep").read_text().splitlines():
+        keyword, name, *wanted = line.split()
+        if keyword == "softdep" and name in paths:
+            found.setdefault(paths[name], []).extend(
+                path for word in wanted for path in called.get(_canonical(word), ())
+            )
+    return found
 
 
 def _canonical(name: str) -> str:

@@ -32,12 +32,14 @@ class Entry:
 
 
 def entries(medium: Path = MEDIUM) -> list[Entry]:
-    """The entries on the boot medium, as far as it is mounted; nine at most, one for each digit."""
+    """The entries on the boot medium, as far as it is mounted, in the menu's order: those with a key for that come
+    first.  Nine at most, one for each digit."""
     found = []
-    for path in sorted((medium / _ENTRIES).glob("*.conf"))[:_MAX_ENTRIES]:
+    for path in (medium / _ENTRIES).glob("*.conf"):
         fields = dict(line.strip().partition(" ")[::2] for line in path.read_text(errors="replace").splitlines())
-        found.append(Entry(path.name, fields.get("title", path.stem).strip()))
-    return found
+        key = fields.get("sort-key", "").strip()
+        found.append((not key, key, path.name, fields.get("title", path.stem).strip()))
+    return [Entry(name, title) for _, _, name, title in sorted(found)[:_MAX_ENTRIES]]
 
 
 def choose_once(entry: Entry) -> bool:
