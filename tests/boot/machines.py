@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from plasm_boot.building.run import find
 from plasm_boot.stage2.hello import BEGIN, END
 
 HOST = "192.0.2.1"
+HOST_6 = "2001:db8::1"
 _NUMBERS = itertools.count(1)
 
 
@@ -93,7 +94,7 @@ def running(machine: emulator.Machine, inside: Sequence[str] = ()) -> Iterator[C
 
 @define(eq=False)
 class Lan:
-    """A network namespace with a bridge, where the host is :data:`HOST` and gives addresses by DHCP."""
+    """A network namespace with a bridge, where the host is :data:`HOST` or :data:`HOST_6` and gives addresses."""
 
     name: str
     _taps: int = 0
@@ -144,9 +145,18 @@ class Lan:
                 started.wait()
 
 
+def lan(folder: Path) -> AbstractContextManager[Lan]:
+    """A network for machines, with DHCP; ``folder`` is for its leases."""
+    return _lan(folder, f"{HOST}/24", "--dhcp-range=192.0.2.10,192.0.2.99")
+
+
+def ipv6_lan(folder: Path) -> AbstractContextManager[Lan]:
+    """A network with nothing but IPv6, which a router advertises."""
+    return _lan(folder, f"{HOST_6}/64", "--enable-ra", "--dhcp-range=::,constructor:lan0,ra-only")
+
+
 @contextmanager
-def lan(folder: Path) -> Iterator[Lan]:
-    """A network for machines; ``folder`` is for its leases."""
+def _lan(folder: Path, address: str, *addressing: str) -> Iterator[Lan]:
     made = Lan(f"plasm-{os.getpid()}-{next(_NUMBERS)}")
     with ExitStack() as stack:
         _run("ip", "netns", "add", made.name)
@@ -154,22 +164,15 @@ def lan(folder: Path) -> Iterator[Lan]:
         for words in (
             ("link", "set", "lo", "up"),
             ("link", "add", "lan0", "type", "bridge", "forward_delay", "0"),
-            ("address", "add", f"{HOST}/24", "dev", "lan0"),
             ("link", "set", "lan0", "up"),
+            ("address", "add", address, "dev", "lan0", "nodad"),
             ("route", "add", "224.0.0.0/4", "dev", "lan0"),
         ):
             _run(*made.inside, "ip", *words)
-        command = [
-            "dnsmasq",
-            "--conf-file=/dev/null",
-            "--keep-in-foreground",
-            "--user=root",
-            "--port=0",
-            "--log-facility=-",
-        ]
-        command += ["--interface=lan0", "--bind-interfaces", "--dhcp-range=192.0.2.10,192.0.2.99", "--pid-file="]
+        command = ["dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--user=root", "--port=0"]
+        command += ["--log-facility=-", "--interface=lan0", "--bind-dynamic", *addressing, "--pid-file="]
         command += [f"--dhcp-leasefile={folder / 'leases'}"]
-        stack.enter_context(made.process(*command, ready="DHCP, IP range"))
+        stack.enter_context(made.process(*command, ready="DHCP, IP range|router advertisement on"))
         yield made
 
 

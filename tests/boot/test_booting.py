@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from boot.machines import HOST, Console, lan, needed, running
+from boot.machines import HOST, HOST_6, Console, ipv6_lan, lan, needed, running
 from boot.published import HostileServer, Publisher, serving
 from boot.systems import World
 
@@ -97,6 +97,18 @@ def test_local_mode_finds_its_provider_by_mdns_and_goes_back_to_no_older_system(
             )
             console.expect("looking at the system that was kept", BOOT_S)
             console.expect("verified manifest from /state/phase", BOOT_S)
+            console.expect("everything is verified: handing over", BOOT_S)
+
+
+def test_a_network_that_has_only_ipv6_does(world: World, tmp_path: Path) -> None:
+    publisher = world.only("local", tmp_path / "published")
+    provide = [sys.executable, "-m", "plasm", "provide", publisher.repository, "--discovery", "mdns"]
+    home = {"PLASM_HOME": str(tmp_path / "home"), "PLASM_MDNS_INTERFACES": "lan0"}
+    with ipv6_lan(tmp_path) as network, network.process(*provide, ready="is served", environment=home):
+        machine = publisher.machine("local", tmp_path, "", network=network.cable())
+        with running(machine, network.inside) as console:
+            console.expect(r"addresses: .*2001:db8::\S+$", BOOT_S)
+            console.expect(rf"verified manifest from http://\[{HOST_6}\]:8380", BOOT_S)
             console.expect("everything is verified: handing over", BOOT_S)
 
 
