@@ -95,6 +95,16 @@ def test_a_job_goes_through_the_node_to_a_peer(plasm: Plasm, hello: Path, node: 
     assert asked(plasm, "jobs") == []
 
 
+def test_peers_to_begin_with_in_the_configuration_are_the_node_s_business(
+    plasm: Plasm, hello: Path, node: NodeProcess
+) -> None:
+    configured = {"PLASM_BOOTSTRAP": f"/ip4/127.0.0.1/tcp/9/p2p/{node.peer}"}
+    done = plasm("submit", hello, "abc", env=configured)
+    assert done.stdout == b"cba\n"
+    assert f"on {node.peer}".encode() in done.stderr
+    assert json.loads(plasm("peers", "--json", "--search", "0.1s", env=configured).stdout) == []
+
+
 def test_input_that_nobody_reads_and_exit_codes(plasm: Plasm, wasm: Wasm, node: NodeProcess) -> None:
     assert plasm("submit", wasm(EXIT % 42), "-q", input=bytes(3 * 2**20)).returncode == 42
 

@@ -57,7 +57,7 @@ def peers(
         elif not json_:
             typer.echo(printable(_line(row)))
 
-    by_node = not (watch or named or discovery or transport or ctx.obj.signer or config.bootstrap)
+    by_node = not (watch or named or discovery or transport or ctx.obj.signer or bootstrap)
     rows = _of_node(config, seconds) if by_node else None
     if rows is not None:
         for row in rows:

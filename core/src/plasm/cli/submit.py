@@ -1,6 +1,5 @@
 """``plasm submit``: a job on a peer."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Annotated
 
@@ -89,7 +88,8 @@ def submit(
         source = open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None
         given_input = stack.enter_context(ReplayableInput(source)) if source is not None else None
-        ended, envelope, status = _way(asked)(asked, given_input)
+        submit_so = _through_node if not bootstrap and _node_can(asked) else _directly
+        ended, envelope, status = submit_so(asked, given_input)
         if ended is None:
             if not quiet:
                 say("the job cancelled")
@@ -102,16 +102,21 @@ def submit(
         return status
 
 
-def _way(asked: Asked) -> "Callable[[Asked, ReplayableInput | None], Submitted]":
-    """Through the node of this machine where one runs and can do what is asked, else from here."""
-    by_node = not (asked.transport or asked.signer or asked.discoveries or asked.config.bootstrap)
-    if by_node and node_serves_us(asked.config):
-        from plasm.cli.submitting_by_node import submit_by_node
+def _node_can(asked: Asked) -> bool:
+    """Whether a node runs here that can do what is asked; it finds peers in the ways of its own configuration."""
+    return not (asked.transport or asked.signer or asked.discoveries) and node_serves_us(asked.config)
 
-        return submit_by_node
+
+def _through_node(asked: Asked, source: ReplayableInput | None) -> Submitted:
+    from plasm.cli.submitting_by_node import submit_by_node
+
+    return submit_by_node(asked, source)
+
+
+def _directly(asked: Asked, source: ReplayableInput | None) -> Submitted:
     from plasm.cli.submitting_directly import submit_directly
 
-    return submit_directly
+    return submit_directly(asked, source)
 
 
 def _required(text: str | None, runtime: str | None) -> dict[str, str | int]:
