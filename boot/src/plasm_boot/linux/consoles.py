@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 _LINE: Final = re.compile(r"(?P<name>[A-Za-z]+[A-Za-z0-9]*)\s+\S{3}\s+\((?P<flags>[^)]*)\)")
+_INPUT_MODES, _LOCAL_MODES = 0, 3  # of what tcgetattr gives
 _PATIENCE_MS: Final = 1000
 """A console whose other end does not read loses lines; it does not hold up the machine."""
 
@@ -39,11 +40,9 @@ class Consoles:
     @classmethod
     def of_this_machine(cls) -> Consoles:
         """Those of /proc/consoles that can be opened, or else standard output; keys come at once and without echo."""
-        descriptors = list(_opened(os.O_RDWR))
-        for descriptor in descriptors:
-            with contextlib.suppress(termios.error):
-                tty.setcbreak(descriptor, termios.TCSANOW)
-        return cls(descriptors or [1])
+        consoles = cls(list(_opened(os.O_RDWR)) or [1])
+        consoles.take_keys()
+        return consoles
 
     @classmethod
     def to_write_to(cls) -> Consoles:
@@ -64,6 +63,21 @@ class Consoles:
                     if pressed := os.read(descriptor, 1):
                         return pressed.decode("ascii", "replace")
         return None
+
+    def take_keys(self) -> None:
+        """Have keys come at once and without echo."""
+        for descriptor in self._descriptors:
+            with contextlib.suppress(termios.error):
+                tty.setcbreak(descriptor, termios.TCSANOW)
+
+    def terminal(self) -> int:
+        """The first console anew, as programs expect a terminal: lines are edited and shown."""
+        descriptor = os.open(os.ttyname(self._descriptors[0]), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        mode = termios.tcgetattr(descriptor)
+        mode[_LOCAL_MODES] |= termios.ICANON | termios.ECHO
+        mode[_INPUT_MODES] |= termios.ICRNL
+        termios.tcsetattr(descriptor, termios.TCSANOW, mode)
+        return descriptor
 
     def _with_something_to_read(self, seconds: float) -> list[int]:
         polled = select.poll()

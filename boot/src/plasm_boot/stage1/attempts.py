@@ -6,7 +6,7 @@ Each attempt is a process of its own, so that nothing of a failed one is left: n
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ from plasm_boot.stage1.rescue import USUAL, Asking, Choice, Counting, menu, pres
 from plasm_boot.stage1.telling import Telling
 
 _SHELL: Final = "/bin/sh"
+_NO_SHELL: Final = 127
 _LONG: Final = 3600.0
 """Seconds of one wait for a key; a question that nobody answers is asked again."""
 _DEBUG: Final = "phase.debug=1"
@@ -142,9 +143,18 @@ def _stop(command: int) -> None:
 
 
 def _run_shell(consoles: Consoles, console: Console, telling: Telling) -> None:
-    """A shell at the console that the kernel calls its own; leaving it leads back here."""
-    with Path("/dev/console").open("r+b", buffering=0) as terminal:
-        subprocess.run([_SHELL, "-i"], stdin=terminal, stdout=terminal, stderr=terminal, check=False)  # noqa: S603
+    """A shell at the first console, which Ctrl-C does not end; leaving it leads back here."""
+    shell = os.fork()
+    if not shell:
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            # Not /dev/console: that never is the terminal of a session.
+            os.login_tty(consoles.terminal())
+            os.execv(_SHELL, [_SHELL, "-i"])  # noqa: S606
+        finally:
+            os._exit(_NO_SHELL)
+    os.waitpid(shell, 0)
+    consoles.take_keys()
 
 
 _ACTIONS: Final[dict[Choice, Callable[[Consoles, Console, Telling], None]]] = {
