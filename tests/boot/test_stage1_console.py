@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
-import termios
+import tty
 
 import pytest
 
@@ -79,21 +79,13 @@ def test_every_console_shows_everything_and_any_of_them_has_the_keys() -> None:
                 os.close(descriptor)
 
 
-def test_a_shell_has_its_lines_edited_and_shown_and_the_menu_has_its_keys_again_afterwards() -> None:
-    def edits_lines() -> bool:
-        return bool(termios.tcgetattr(terminal)[3] & termios.ICANON)
-
+def test_a_shell_has_its_lines_edited_and_shown() -> None:
     reader, terminal = pty.openpty()
-    consoles = Consoles([terminal])
-    consoles.take_keys()
-    assert not edits_lines()
-    given = consoles.terminal()
-    assert edits_lines()
+    tty.setcbreak(terminal)
+    given = Consoles([terminal]).terminal()
     os.write(reader, b"hello\n")
     assert os.read(given, 100) == b"hello\n"
     assert os.read(reader, 100) == b"hello\r\n"
-    consoles.take_keys()
-    assert not edits_lines()
     for descriptor in (given, reader, terminal):
         os.close(descriptor)
 

@@ -40,9 +40,7 @@ class Consoles:
     @classmethod
     def of_this_machine(cls) -> Consoles:
         """Those of /proc/consoles that can be opened, or else standard output; keys come at once and without echo."""
-        consoles = cls(list(_opened(os.O_RDWR)) or [1])
-        consoles.take_keys()
-        return consoles
+        return cls(_opened_for_keys())
 
     @classmethod
     def to_write_to(cls) -> Consoles:
@@ -64,11 +62,12 @@ class Consoles:
                         return pressed.decode("ascii", "replace")
         return None
 
-    def take_keys(self) -> None:
-        """Have keys come at once and without echo."""
+    def open_again(self) -> None:
+        """Open those of this machine anew: a session that ends hangs its terminal up for all who had it open."""
         for descriptor in self._descriptors:
-            with contextlib.suppress(termios.error):
-                tty.setcbreak(descriptor, termios.TCSANOW)
+            os.close(descriptor)
+        self._descriptors = _opened_for_keys()
+        self._listening = set(self._descriptors)
 
     def terminal(self) -> int:
         """The first console anew, as programs expect a terminal: lines are edited and shown."""
@@ -95,6 +94,14 @@ class Consoles:
         for descriptor in self._descriptors:
             with contextlib.suppress(termios.error):
                 termios.tcflush(descriptor, termios.TCIFLUSH)
+
+
+def _opened_for_keys() -> list[int]:
+    descriptors = list(_opened(os.O_RDWR))
+    for descriptor in descriptors:
+        with contextlib.suppress(termios.error):
+            tty.setcbreak(descriptor, termios.TCSANOW)
+    return descriptors or [1]
 
 
 def _opened(access: int) -> Iterator[int]:

@@ -154,7 +154,7 @@ def _run_shell(consoles: Consoles, console: Console, telling: Telling) -> None:
         finally:
             os._exit(_NO_SHELL)
     os.waitpid(shell, 0)
-    consoles.take_keys()
+    consoles.open_again()
 
 
 _ACTIONS: Final[dict[Choice, Callable[[Consoles, Console, Telling], None]]] = {
