@@ -91,13 +91,14 @@ class Load:
             text: plasm.Job(plasm.Manifest(module.digest, limits=limits), module) for text, module in bad.items()
         }
         often: list[Attack] = [*(partial(self._harm, text) for text in bad), self._give_up]
-        # Who talks nonsense five times is not listened to any more; a connection has less of it.
-        self._attacks = cycle([*often, *often, self._talk_nonsense])
+        # Who talks nonsense five times is not listened to any more; a client has less of it on each connection.
+        self._attacks = [*often, *often, self._talk_nonsense]
 
     async def client(self) -> None:
         """Send jobs until cancelled, over a new connection now and then, as a new peer each time."""
         host = PluginHost(Config.from_environment(os.environ))
         while True:
+            attacks = cycle(self._attacks)
             async with host.transport(EphemeralSigner()) as transport:
                 connection = await transport.dial(self._node)
                 for number in range(JOBS_A_CONNECTION):
@@ -105,7 +106,7 @@ class Load:
                         await self._deliver(connection)
                     else:
                         self.count["hostile"] += 1
-                        await next(self._attacks)(connection)
+                        await next(attacks)(connection)
 
     async def _deliver(self, connection: Connection) -> None:
         sink = CollectingSink()
