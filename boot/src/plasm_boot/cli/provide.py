@@ -70,8 +70,7 @@ def provide(
     ] = False,
 ) -> int:
     """Serve a repository over HTTP, and let machines that boot find it."""
-    import anyio
-
+    from plasm.cli.running import run
     from plasm.node.log import LibraryWarnings, Log
     from plasm.node.notify import ServiceManager
     from plasm_boot.provider.addresses import Endpoint, announced
@@ -102,7 +101,7 @@ def provide(
         for endpoint in endpoints:
             say(f"{repository} is served at {endpoint.url}")
 
-    anyio.run(_run, provider, ready, backend="trio")
+    run(_run, provider, ready)
     return ExitStatus.OK
 
 

@@ -1,10 +1,11 @@
-"""Running something asynchronous until it ends or a signal comes."""
+"""Running something asynchronous, which may take long, until it ends or a signal comes."""
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import anyio
 
@@ -12,6 +13,15 @@ from plasm.concurrency import task_group
 from plasm.errors import PlasmError
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def run(main: Callable[[Unpack[Ts]], Awaitable[T]], *arguments: *Ts) -> T:
+    """Run ``main`` on anyio; returns what it gives."""
+    # The command began without a collection of garbage.  What is here by now stays for good and need not be looked at.
+    gc.freeze()
+    gc.enable()
+    return anyio.run(main, *arguments, backend="trio")
 
 
 def until_signal(main: Callable[[], Awaitable[T]]) -> tuple[T | None, int]:
@@ -19,7 +29,7 @@ def until_signal(main: Callable[[], Awaitable[T]]) -> tuple[T | None, int]:
     caught = 0
     result: T | None = None
 
-    async def run() -> None:
+    async def guarded() -> None:
         nonlocal result
         async with task_group() as tasks:
             tasks.start_soon(listen, tasks.cancel_scope)
@@ -34,7 +44,7 @@ def until_signal(main: Callable[[], Awaitable[T]]) -> tuple[T | None, int]:
                 scope.cancel()
 
     try:
-        anyio.run(run, backend="trio")
+        run(guarded)
     except PlasmError:
         if not caught:  # what goes wrong after a signal goes wrong because of it
             raise

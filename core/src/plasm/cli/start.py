@@ -12,6 +12,7 @@ import typer
 
 from plasm.cli import network
 from plasm.cli.console import say
+from plasm.cli.running import run
 from plasm.concurrency import task_group
 from plasm.config import LogFormat, NodeConfig
 from plasm.errors import ExitStatus
@@ -91,7 +92,7 @@ def start(
         for address in addresses:
             say(f"peers reach it at {address}")
 
-    anyio.run(_run, node, source, ready, backend="trio")
+    run(_run, node, source, ready)
     return ExitStatus.OK
 
 

@@ -1,0 +1,33 @@
+"""What a command does that may take long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from world import plasm_environment
+
+
+def test_garbage_of_what_may_take_long_is_collected() -> None:
+    """The command itself begins without: it would take a tenth of a short run."""
+    code = """
+import gc, weakref
+from plasm.cli.running import run
+
+class Ring:
+    def __init__(self):
+        self.itself = self
+
+async def main():
+    first = weakref.ref(Ring())
+    while first():
+        Ring()
+    return "collected"
+
+gc.disable()
+print(run(main))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=plasm_environment(), capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout == b"collected\n"
