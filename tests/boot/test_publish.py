@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,14 +14,15 @@ import pytest
 
 pytest.importorskip("plasm_boot")
 
-from boot.published import FILES, NOW, ROOT_EXPIRES, Publisher, Shown, build_system, verify
+from boot.published import FILES, NOW, ROOT_EXPIRES, Publisher, build_system, verify
 
+from plasm.config import Config
 from plasm.errors import InvalidInput, UnwritableOutput
 from plasm_boot.errors import InvalidKeys, InvalidRepository, InvalidSystem, RootIncomplete, Untrusted
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.manifest import Artifact
 from plasm_boot.trust import repository as repository_module
-from plasm_boot.trust.keys import sign_root
+from plasm_boot.trust.keys import KeyFolder, sign_root
 from plasm_boot.trust.publishing import publish, refresh
 from world import Plasm
 
@@ -44,6 +46,49 @@ def test_everybody_may_read_what_is_published(publisher: Publisher) -> None:
     (publisher.folder / "build" / "local" / "kernel").chmod(0o600)
     publisher.publish()
     assert all(path.stat().st_mode & 0o004 for path in publisher.repository.rglob("*"))
+
+
+def test_the_umask_keeps_nobody_from_reading_it(publisher: Publisher) -> None:
+    (publisher.folder / "build" / "local" / "kernel").chmod(0o600)
+    former = os.umask(0o077)
+    try:
+        publisher.publish()
+    finally:
+        os.umask(former)
+    paths = [publisher.repository, *publisher.repository.rglob("*")]
+    assert all(path.stat().st_mode & 0o004 for path in paths)
+    assert all(path.stat().st_mode & 0o001 for path in paths if path.is_dir())
+
+
+def test_a_link_in_a_build_is_published_as_the_file_that_it_leads_to(publisher: Publisher, tmp_path: Path) -> None:
+    kernel = publisher.folder / "build" / "local" / "kernel"
+    kernel.rename(tmp_path / "kernel")
+    kernel.symlink_to(tmp_path / "kernel")
+    publisher.publish()
+    artifact = publisher.repository / publisher.path_of("kernel")
+    assert not artifact.is_symlink()
+    artifact.unlink()
+    artifact.symlink_to(tmp_path / "kernel")
+    publisher.publish()
+    assert (artifact.is_symlink(), artifact.read_bytes()) == (False, FILES["kernel"])
+
+
+def test_what_killed_publishers_left_is_cleared_away(publisher: Publisher) -> None:
+    publisher.publish()
+    left = [publisher.repository / folder / ".abc.123-4.part" for folder in ("artifacts", "metadata", "targets/stable")]
+    for path in left:
+        path.write_bytes(b"half")
+    refresh(publisher.repository, publisher.keys, now=NOW)
+    assert not any(path.exists() for path in left)
+
+
+def test_two_systems_for_the_same_machines_are_refused(publisher: Publisher) -> None:
+    build = publisher.folder / "build"
+    shutil.copytree(build / "local", build / "local.old")
+    with pytest.raises(InvalidSystem, match=f"{build}/local and {build}/local.old are both local for x86_64"):
+        publisher.publish()
+    (build / "local.old").rename(build / ".local.old")
+    assert len(publisher.publish().manifests) == 1
 
 
 def test_versions_grow_with_every_publication(publisher: Publisher) -> None:
@@ -121,6 +166,38 @@ def test_a_crash_leaves_the_old_state_and_the_next_publication_works(
     manifest = verify(publisher, FolderSource(publisher.repository)).manifest
     assert (manifest.version, manifest.kernel.size) == (2, len(b"another kernel"))
     assert not list(publisher.repository.rglob(".*"))
+
+
+@pytest.mark.parametrize("last", ["manifest.json", "snapshot.json", "1.root.json", "timestamp.json"])
+def test_a_first_publication_that_broke_off_can_be_made_again(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    write = repository_module.write_public
+
+    def crashes(path: Path, data: bytes, **settings: Any) -> None:
+        if last in path.name:
+            raise KeyboardInterrupt
+        write(path, data, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repository_module, "write_public", crashes)
+        with pytest.raises(KeyboardInterrupt):
+            publisher.publish()
+    with pytest.raises(InvalidInput, match="is no repository"):
+        refresh(publisher.repository, publisher.keys, now=NOW)
+    publisher.publish()
+    assert verify(publisher, FolderSource(publisher.repository)).manifest.version == 1
+    assert not list(publisher.repository.rglob(".*"))
+
+
+@pytest.mark.parametrize("lost", ["metadata/timestamp.json", "metadata"])
+def test_a_repository_that_lost_its_timestamp_does_not_begin_again(publisher: Publisher, lost: str) -> None:
+    publisher.publish()
+    (publisher.repository / lost).rename(publisher.folder / "lost")
+    with pytest.raises(InvalidRepository, match=r"metadata/timestamp\.json is damaged: it is missing"):
+        publisher.publish()
+    (publisher.folder / "lost").rename(publisher.repository / lost)
+    assert publisher.publish().manifests[0].version == 2
 
 
 def test_at_every_moment_a_reader_sees_one_state(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,17 +287,39 @@ def test_root_keys_are_not_needed_to_publish(publisher: Publisher) -> None:
     assert publisher.publish().manifests[0].version == 1
 
 
-def test_a_root_that_lacks_signatures_is_refused_with_their_number(publisher: Publisher, tmp_path: Path) -> None:
+def test_a_root_that_lacks_signatures_is_not_published_under_yet(publisher: Publisher, tmp_path: Path) -> None:
     keys = publisher.folder / "keys"
     for number in (2, 3):
         (keys / f"root-{number}").rename(tmp_path / f"root-{number}")
-    publisher.keys.renew(expires=NOW + timedelta(days=400))
-    with pytest.raises(RootIncomplete, match="version 2 of root lacks 1 of the 2 signatures by the present root keys"):
-        publisher.publish()
+    publisher.keys.rotate("timestamp", expires=NOW + timedelta(days=400), plugin="ed25519")
+    first = publisher.publish()
+    assert (first.root.version, first.awaited) == (1, "1 of the 2 signatures by the present root keys")
+    later = NOW + timedelta(days=10)
+    assert refresh(publisher.repository, publisher.keys, now=later).root.version == 1
+    verify(publisher, FolderSource(publisher.repository), now=later + timedelta(days=13))
     (tmp_path / "root-2").rename(keys / "root-2")
     held = next(key for key in publisher.keys.held() if key.folder.name == "root-2")
     assert sign_root(keys / "root.json", held)[1] == ""
-    assert publisher.publish().root.version == 2
+    complete = publisher.publish(now=later)
+    assert (complete.root.version, complete.awaited) == (2, "")
+    verify(publisher, FolderSource(publisher.repository), now=later)
+
+
+def test_the_first_root_needs_its_signatures(publisher: Publisher) -> None:
+    path = publisher.folder / "keys" / "root.json"
+    root = json.loads(path.read_bytes())
+    path.write_text(json.dumps(root | {"signatures": root["signatures"][:1]}))
+    with pytest.raises(RootIncomplete, match="version 1 of root lacks 1 of the 2 signatures by the present root keys"):
+        publisher.publish()
+
+
+def test_older_keys_do_not_publish_over_a_newer_root(publisher: Publisher) -> None:
+    shutil.copytree(publisher.folder / "keys", publisher.folder / "older")
+    publisher.keys.rotate("timestamp", expires=ROOT_EXPIRES, plugin="ed25519")
+    publisher.publish()
+    older = KeyFolder(publisher.folder / "older", Config.from_environment(os.environ))
+    with pytest.raises(InvalidRepository, match=r"2\.root\.json is newer than any complete root of these keys"):
+        refresh(publisher.repository, older, now=NOW)
 
 
 def test_an_expired_root_vouches_for_nothing(publisher: Publisher) -> None:
@@ -230,15 +329,57 @@ def test_an_expired_root_vouches_for_nothing(publisher: Publisher) -> None:
     publisher.publish(now=NOW + timedelta(days=366))
 
 
-def test_refreshing_renews_the_timestamp_alone_while_the_rest_is_young(publisher: Publisher) -> None:
+def test_refreshing_renews_timestamp_and_snapshot_while_the_rest_is_young(publisher: Publisher) -> None:
     publisher.publish()
     before = publisher.files()
     assert refresh(publisher.repository, publisher.keys, now=NOW + timedelta(days=1)).manifests == ()
     after = publisher.files()
-    assert {path for path in after if after[path] != before.get(path)} == {"metadata/timestamp.json"}
-    later = NOW + timedelta(days=14, hours=12)
-    with pytest.raises(Exception, match="snapshot"):
-        verify(publisher, Shown(after), now=later)
+    assert {path for path in after if after[path] != before.get(path)} == {
+        "metadata/timestamp.json",
+        "metadata/2.snapshot.json",
+    }
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(days=90), timedelta(days=45), timedelta(days=14)])
+def test_a_publisher_may_be_away_for_a_fortnight_after_any_refresh(publisher: Publisher, lifetime: timedelta) -> None:
+    publisher.publish(lifetime=lifetime)
+    for day in range(1, 50, 3):
+        now = NOW + timedelta(days=day)
+        assert refresh(publisher.repository, publisher.keys, now=now).ending_early == {}
+        verify(publisher, FolderSource(publisher.repository), now=now + timedelta(days=14, seconds=-1))
+        with pytest.raises(Untrusted, match="expired"):
+            verify(publisher, FolderSource(publisher.repository), now=now + timedelta(days=14))
+
+
+def test_publishing_prolongs_what_else_would_end_before_the_timestamp(publisher: Publisher) -> None:
+    publisher.publish()
+    now = NOW + timedelta(days=80)
+    done = publish(publisher.folder / "build", publisher.repository, publisher.keys, "nightly", now=now)
+    assert [(each.channel, each.version) for each in done.manifests] == [("nightly", 1), ("stable", 2)]
+    verify(publisher, FolderSource(publisher.repository), now=now + timedelta(days=13))
+
+
+def test_what_ends_before_the_timestamp_is_said(publisher: Publisher) -> None:
+    published = publisher.publish(lifetime=timedelta(days=5))
+    assert published.ending_early == {"stable/x86_64/local": NOW + timedelta(days=5)}
+    late = ROOT_EXPIRES - timedelta(days=3)
+    assert publisher.publish(now=late).ending_early == {"root": ROOT_EXPIRES}
+
+
+def test_without_the_other_keys_a_timestamp_is_refreshed_and_what_they_would_prolong_is_said(
+    publisher: Publisher,
+) -> None:
+    publisher.publish(lifetime=timedelta(days=20))
+    for name in ("snapshot-1", "targets-1"):
+        shutil.rmtree(publisher.folder / "keys" / name)
+    refreshed = refresh(publisher.repository, publisher.keys, now=NOW + timedelta(days=10))
+    assert refreshed.ending_early == {
+        "snapshot": NOW + timedelta(days=14),
+        "stable/x86_64/local": NOW + timedelta(days=20),
+    }
+    verify(publisher, FolderSource(publisher.repository), now=NOW + timedelta(days=13))
+    with pytest.raises(InvalidKeys, match="no key at hand may sign snapshot"):
+        refresh(publisher.repository, publisher.keys, now=NOW + timedelta(days=15))
 
 
 def test_refreshing_every_few_days_keeps_a_repository_alive_for_a_year(publisher: Publisher, tmp_path: Path) -> None:
@@ -301,7 +442,9 @@ def test_the_commands_publish_and_refresh(plasm: Plasm, tmp_path: Path) -> None:
     (published,) = json.loads(done.stdout)["published"]
     assert (published["channel"], published["mode"], published["version"]) == ("testing", "local", 1)
     assert b"root expires on" in done.stderr
-    assert plasm("boot", "refresh", "--repo", repo, "--keys", keys).returncode == 0
+    refreshed = plasm("boot", "refresh", "--repo", repo, "--keys", keys, "--fresh", 30)
+    assert refreshed.returncode == 0
+    assert b"root ends on" in refreshed.stderr
     wrong = plasm("boot", "publish", build, "--repo", repo, "--keys", tmp_path, "--channel", "testing", "--json")
     assert json.loads(wrong.stdout)["error"]["code"] == "invalid-boot-keys"
     assert plasm("boot", "publish", build, "--repo", repo, "--keys", keys, "--channel", "odd").returncode == 125

@@ -71,12 +71,25 @@ def publish(
 def tell(published: Publication, *, as_json: bool) -> None:
     """Say what readers see now."""
     if as_json:
-        show_json({"published": [_document(each) for each in published.manifests], "root": published.root.version})
+        show_json(
+            {
+                "published": [_document(each) for each in published.manifests],
+                "root": published.root.version,
+                "ending_early": {what: end.isoformat() for what, end in published.ending_early.items()},
+            }
+        )
     else:
         for each in published.manifests:
             typer.echo(
                 f"{each.channel}/{each.arch}/{each.mode} version {each.version}, until {each.expires_at:%Y-%m-%d}"
             )
+    for what, end in published.ending_early.items():
+        say(
+            f"{what} ends on {end:%Y-%m-%d}, before the timestamp does: publish or renew it for longer, with its key "
+            "at hand"
+        )
+    if published.awaited:
+        say(f"signed under version {published.root.version} of root: the next one lacks {published.awaited}")
     if published.root.is_expired(datetime.now(UTC) + _SOON):
         say(f"root expires on {published.root.expires:%Y-%m-%d}; renew it with: plasm boot keys renew")
 

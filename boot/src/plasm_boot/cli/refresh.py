@@ -26,7 +26,7 @@ what may be old.
 
 @app.command(epilog=EXAMPLES)
 def refresh(repo: Repo, keys: Keys, fresh: Fresh = FRESHNESS.days, json_: AsJson = False) -> None:
-    """Sign a new timestamp, and anew whatever else would expire before long."""
+    """Sign a new timestamp, and anew whatever else would end before it."""
     refreshed = refresh_repository(repo, key_folder(keys), now=datetime.now(UTC), freshness=timedelta(days=fresh))
     say("refreshed")
     tell(refreshed, as_json=json_)

@@ -9,7 +9,6 @@ whoever has not followed to the new root yet, believes it as well.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -28,19 +27,33 @@ from plasm_boot.manifest import BootManifest, target_path
 from plasm_boot.trust import layout
 from plasm_boot.trust import root as roots
 from plasm_boot.trust.keys import KeyFolder
-from plasm_boot.trust.public_files import write_public, writing
+from plasm_boot.trust.locking import locked
+from plasm_boot.trust.public_files import (
+    clear_unfinished,
+    make_public_folder,
+    open_to_everybody,
+    unfinished,
+    write_public,
+    writing,
+)
 
 FRESHNESS: Final = timedelta(days=14)
 """How long snapshot and timestamp hold, and so how long a reader can be shown a former state."""
+
+_BEGUN: Final = ".begun"
+"""There until the first state is: a repository without both it and a timestamp has lost the timestamp."""
+_FOLDERS: Final = (layout.METADATA, layout.TARGETS, layout.ARTIFACTS)
 
 _Payload = TypeVar("_Payload", Targets, Snapshot, Timestamp)
 
 
 class Repository:
-    """The repository in ``folder``, for whoever holds its lock: see :func:`locked`.
+    """The repository in ``folder``, for whoever holds its lock: see :func:`publishing`.
+
+    It is signed under the newest root that has all its signatures.
 
     Raises:
-        InvalidKeys, RootIncomplete: ``keys`` have no root that holds.
+        InvalidKeys, RootIncomplete: ``keys`` have no root that is complete.
         InvalidRepository: what is there is damaged, or was signed with other keys.
     """
 
@@ -48,19 +61,17 @@ class Repository:
         self._folder = folder
         self._keys = {key.id: key.signer for key in keys.held()}
         self._chain = keys.chain()
+        self.awaited = roots.awaited([root for _, root in self._chain])
+        """What a newer root lacks before anything is signed under it, in words."""
+        if self.awaited:
+            self._chain.pop()
         roots.require_complete(root for _, root in self._chain)
         self._root = self._chain[-1][1].signed
         self._known_root = self._published_root()
         self._timestamp: Metadata[Timestamp] | None = None
         self._snapshot: Metadata[Snapshot] | None = None
         self._targets: Metadata[Targets] | None = None
-        if (folder / layout.TIMESTAMP).exists():
-            self._timestamp = self._load(layout.TIMESTAMP, Timestamp)
-            version = self._timestamp.signed.snapshot_meta.version
-            self._snapshot = self._load(layout.versioned("snapshot", version), Snapshot)
-            version = self._snapshot.signed.meta["targets.json"].version
-            self._targets = self._load(layout.versioned("targets", version), Targets)
-        self._new: dict[str, TargetFile] = {}
+        self._load_state()
 
     @property
     def root(self) -> Root:
@@ -74,9 +85,31 @@ class Repository:
         return None if info is None else self._manifest(path, info)
 
     def manifests(self) -> list[BootManifest]:
-        """Everything that is published."""
-        published = {} if self._targets is None else self._targets.signed.targets
-        return [self._manifest(path, info) for path, info in sorted(published.items())]
+        """Everything in the next state."""
+        return [self._manifest(path, info) for path, info in sorted(self._next_listed().items())]
+
+    def can_sign(self, role: str) -> bool:
+        """Whether enough of the keys of ``role`` are at hand."""
+        entitled = self._root.roles[role]
+        return len(entitled.keyids & self._keys.keys()) >= entitled.threshold
+
+    def ending_early(self) -> dict[str, datetime]:
+        """What readers need of the present state and that ends before its timestamp does, and when."""
+        if self._timestamp is None or self._snapshot is None:
+            return {}
+        manifests = {f"{each.channel}/{each.arch}/{each.mode}": each.expires_at for each in self.manifests()}
+        ends = {"root": self._root.expires, "snapshot": self._snapshot.signed.expires, **manifests}
+        return {what: end for what, end in ends.items() if end < self._timestamp.signed.expires}
+
+    def begin(self) -> None:
+        """Leave word that a first state is being made, so that one which broke off can be made again.
+
+        Raises:
+            UnwritableOutput: it cannot be written.
+        """
+        if self._timestamp is None:
+            with writing(self._folder):
+                write_public(self._folder / _BEGUN, b"")
 
     def add_artifact(self, source: Path, sha256: str) -> None:
         """Have the file at ``source`` among the artifacts; it is linked where that can be, else copied.
@@ -87,11 +120,10 @@ class Repository:
         """
         place = self._folder / layout.artifact(sha256)
         with writing(self._folder):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if place.exists() and _sha256(place) == sha256:
+            make_public_folder(place.parent)
+            if place.is_file() and not place.is_symlink() and _sha256(place) == sha256:
                 return
-            temporary = place.with_name(f".{sha256}.{os.getpid()}.part")
-            temporary.unlink(missing_ok=True)
+            temporary = unfinished(place)
             try:
                 _link_or_copy(source, temporary)
                 if _sha256(temporary) != sha256:
@@ -114,7 +146,7 @@ class Repository:
 
     def commit(self, now: datetime, freshness: timedelta = FRESHNESS) -> None:
         """Sign the next state, which holds for ``freshness`` until it is signed again, and let readers see it.
-        Timestamps are always new, the rest where that is needed.
+        Timestamps are always new, the rest where it would end sooner; see :meth:`ending_early` for what still does.
 
         Raises:
             InvalidKeys: a role's key is not at hand.
@@ -127,10 +159,11 @@ class Repository:
             )
         files: dict[str, bytes] = {}
         targets = self._next_targets(now, files)
-        snapshot = self._next_snapshot(now, freshness, targets, files)
+        until = now + freshness
+        snapshot = self._next_snapshot(now, until, targets, files)
         timestamp = Timestamp(
             version=1 if self._timestamp is None else self._timestamp.signed.version + 1,
-            expires=now + freshness,
+            expires=until,
             snapshot_meta=snapshot,
         )
         last = self._signed(timestamp)
@@ -143,34 +176,51 @@ class Repository:
             write_public(self._folder / layout.TIMESTAMP, last)
             if not first_time:
                 self._write_roots()
+            (self._folder / _BEGUN).unlink(missing_ok=True)
+        self._load_state()
+
+    def _load_state(self) -> None:
+        self._new: dict[str, TargetFile] = {}
+        if not (self._folder / layout.TIMESTAMP).exists():
+            if not (self._folder / _BEGUN).exists() and any((self._folder / each).exists() for each in _FOLDERS):
+                raise self._damaged(layout.TIMESTAMP, "it is missing, and the rest of a publication is there")
+            return
+        self._timestamp = self._load(layout.TIMESTAMP, Timestamp)
+        version = self._timestamp.signed.snapshot_meta.version
+        self._snapshot = self._load(layout.versioned("snapshot", version), Snapshot)
+        version = self._snapshot.signed.meta["targets.json"].version
+        self._targets = self._load(layout.versioned("targets", version), Targets)
+
+    def _next_listed(self) -> dict[str, TargetFile]:
+        return {**({} if self._targets is None else self._targets.signed.targets), **self._new}
 
     def _next_targets(self, now: datetime, files: dict[str, bytes]) -> MetaFile:
         present = self._targets
-        listed = {} if present is None else present.signed.targets
         if present is not None and not self._new and self._holds(present):
             return self._described(present)
-        targets = {**listed, **self._new}
-        manifests = [self._manifest(path, info) for path, info in targets.items()]
         return self._next(
             Targets(
                 version=1 if present is None else present.signed.version + 1,
                 # Each manifest has an expiry of its own, which is looked at too.
-                expires=max((each.expires_at for each in manifests), default=now),
-                targets=targets,
+                expires=max((each.expires_at for each in self.manifests()), default=now),
+                targets=self._next_listed(),
             ),
             files,
         )
 
-    def _next_snapshot(
-        self, now: datetime, freshness: timedelta, targets: MetaFile, files: dict[str, bytes]
-    ) -> MetaFile:
+    def _next_snapshot(self, now: datetime, until: datetime, targets: MetaFile, files: dict[str, bytes]) -> MetaFile:
         present = self._snapshot
-        if present is not None and present.signed.meta["targets.json"] == targets and self._holds(present):
-            left = present.signed.expires - now
-            if left > freshness / 3:
-                return self._described(present)
+        # Whoever cannot sign it anew keeps it as long as it is any good.
+        needed = until if self.can_sign("snapshot") else now
+        if (
+            present is not None
+            and present.signed.meta["targets.json"] == targets
+            and present.signed.expires >= needed
+            and self._holds(present)
+        ):
+            return self._described(present)
         version = 1 if present is None else present.signed.version + 1
-        return self._next(Snapshot(version=version, expires=now + freshness, meta={"targets.json": targets}), files)
+        return self._next(Snapshot(version=version, expires=until, meta={"targets.json": targets}), files)
 
     def _next(self, payload: Targets | Snapshot, files: dict[str, bytes]) -> MetaFile:
         data = self._signed(payload)
@@ -204,6 +254,12 @@ class Repository:
                         f"{path} is not the root of these keys", hint="give the keys that the repository began with"
                     )
                 known = root.signed
+        newer = self._folder / layout.versioned("root", self._root.version + 1)
+        if newer.exists():
+            raise InvalidRepository(
+                f"{newer} is newer than any complete root of these keys",
+                hint="give the newest keys, with all signatures",
+            )
         return known
 
     def _write_roots(self) -> None:
@@ -240,7 +296,8 @@ class Repository:
 
     def _damaged(self, path: str, why: str) -> InvalidRepository:
         return InvalidRepository(
-            f"{self._folder / path} is damaged: {why}", hint="restore the repository, or publish into a new one"
+            f"{self._folder / path} is damaged: {why}",
+            hint="restore it; or rotate the keys of timestamp, snapshot and targets, and publish into a new one",
         )
 
 
@@ -250,20 +307,21 @@ def _signed_under(root: Root, metadata: Metadata[Any]) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def publishing(folder: Path) -> Iterator[None]:
     """Be the only publisher of the repository in ``folder``, which is made where it is missing; wait for another.
 
+    What publishers left half-written that were killed is removed.
+
     Raises:
-        UnwritableOutput: it cannot be made.
+        UnwritableOutput: it cannot be made or written.
     """
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        make_public_folder(folder)
+    with locked(folder):
+        with writing(folder):
+            for each in _FOLDERS:
+                clear_unfinished(folder / each)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _link_or_copy(source: Path, place: Path) -> None:
@@ -271,11 +329,12 @@ def _link_or_copy(source: Path, place: Path) -> None:
     try:
         if not source.stat().st_mode & stat.S_IROTH:
             raise PermissionError(errno.EPERM, "not for everybody")
-        os.link(source, place)
+        os.link(source.resolve(), place)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
             raise
         shutil.copyfile(source, place)
+        open_to_everybody(place)
     with place.open("rb") as file:
         os.fsync(file.fileno())
 

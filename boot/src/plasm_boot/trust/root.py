@@ -100,6 +100,15 @@ def require_complete(chain: Iterable[RootMetadata]) -> None:
             )
 
 
+def awaited(chain: Sequence[RootMetadata]) -> str:
+    """What the newest of ``chain``, oldest first, lacks before it takes the place of the one before it, in words.
+
+    Raises:
+        InvalidKeys: they do not follow each other.
+    """
+    return missing_signatures(signatures(chain[-1], chain[-2])) if len(chain) > 1 else ""
+
+
 def missing_signatures(result: RootVerificationResult) -> str:
     """What is missing, in words; nothing where it is complete."""
     wanted = [
