@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,43 @@ def test_signatures_of_keys_kept_elsewhere_are_added_one_at_a_time(keys: Path, p
     last = plasm("boot", "keys", "sign", keys / "root.json", "--key", tmp_path / "root-1", "--json")
     assert json.loads(last.stdout)["missing"] == ""
     assert shown(plasm, keys)["missing"] == ""
+
+
+def test_without_the_former_root_nobody_says_that_a_root_is_complete(keys: Path, plasm: Plasm, tmp_path: Path) -> None:
+    for name in ("root-1", "root-2", "root-3"):
+        (keys / name).rename(tmp_path / name)
+    plasm("boot", "keys", "renew", keys)
+    (tmp_path / "usb").mkdir()
+    root = tmp_path / "usb" / "root.json"
+    (keys / "root.json").rename(root)
+    first = plasm("boot", "keys", "sign", root, "--key", tmp_path / "root-1")
+    assert b"it lacks 1 of the 2 signatures by the present root keys" in first.stderr
+    last = plasm("boot", "keys", "sign", root, "--key", tmp_path / "root-2")
+    assert b"only 1.root.json beside it can tell" in last.stderr
+    assert b"complete" not in last.stderr
+    told = plasm("boot", "keys", "sign", root, "--key", tmp_path / "root-2", "--json")
+    assert json.loads(told.stdout)["missing"] is None
+    (keys / "1.root.json").rename(root.with_name("1.root.json"))
+    assert b"it is complete" in plasm("boot", "keys", "sign", root, "--key", tmp_path / "root-2").stderr
+
+
+def test_signatures_that_are_added_at_once_are_all_kept(tmp_path: Path, plasm: Plasm) -> None:
+    keys = tmp_path / "keys"
+    plasm("boot", "keys", "init", keys, "--root-keys", 6, "--root-threshold", 6)
+    folders = [(keys / f"root-{n}").rename(tmp_path / f"root-{n}") for n in range(1, 7)]
+    plasm("boot", "keys", "renew", keys)
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda key: plasm("boot", "keys", "sign", keys / "root.json", "--key", key), folders))
+    assert [each.returncode for each in done] == [0] * 6
+    assert shown(plasm, keys)["missing"] == ""
+
+
+def test_a_change_of_root_waits_for_another(keys: Path, plasm: Plasm) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: plasm("boot", "keys", "renew", keys), range(4)))
+    assert [each.returncode for each in done] == [0] * 4
+    assert shown(plasm, keys)["version"] == 5
+    assert all((keys / f"{version}.root.json").is_file() for version in range(1, 5))
 
 
 def test_while_signatures_are_missing_nothing_else_changes(keys: Path, plasm: Plasm, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 from plasm.cli.console import printable, say, show_json
 from plasm.config import Config
 from plasm_boot.trust import root as roots
-from plasm_boot.trust.keys import KeyFolder, held_key, sign_root
+from plasm_boot.trust.keys import KeyFolder, former_root, held_key, sign_root
 from plasm_boot.trust.root import ROLES, RootMetadata
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
@@ -101,12 +101,18 @@ def sign(
     if json_:
         show_json({"version": signed.signed.version, "signatures": list(signed.signatures), "missing": missing})
     else:
-        say(f"signed version {signed.signed.version} of root; {f'it lacks {missing}' if missing else 'it is complete'}")
+        say(f"signed version {signed.signed.version} of root; {_completeness(missing, former_root(root, signed))}")
 
 
 def key_folder(path: Path) -> KeyFolder:
     """The keys in ``path``, under this user's configuration."""
     return KeyFolder(path, _config())
+
+
+def _completeness(missing: str | None, before: Path) -> str:
+    if missing is None:
+        return f"whether it lacks signatures by the former root keys only {before.name} beside it can tell"
+    return f"it lacks {missing}" if missing else "it is complete"
 
 
 def _config() -> Config:

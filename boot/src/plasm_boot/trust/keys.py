@@ -8,7 +8,8 @@ to another machine by moving its folder.  ``root.json`` is the newest root, comp
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from plasm.plugins import PluginHost
 from plasm.plugins.index import PluginKind
 from plasm_boot.errors import InvalidKeys, KeysExist
 from plasm_boot.trust import root as roots
+from plasm_boot.trust.locking import locked
 from plasm_boot.trust.public_files import write_public, writing
 from plasm_boot.trust.root import ROLES, RootMetadata
 from plasm_boot.trust.signatures import PluginSigner
@@ -100,13 +102,15 @@ class KeyFolder:
             RootIncomplete: the present root lacks signatures.
             UnwritableOutput, PlasmError: as for :meth:`create`.
         """
-        present = self._complete_root()
-        made = {role: self._make(role, len(present.roles[role].keyids), plugin)}
-        return self._succeed(present, expires, _public(made))
+        with _changing(self.path / ROOT):
+            present = self._complete_root()
+            made = {role: self._make(role, len(present.roles[role].keyids), plugin)}
+            return self._succeed(present, expires, _public(made))
 
     def renew(self, *, expires: datetime) -> RootMetadata:
         """A new version of root with the same keys that expires later; as for :meth:`rotate`."""
-        return self._succeed(self._complete_root(), expires, {})
+        with _changing(self.path / ROOT):
+            return self._succeed(self._complete_root(), expires, {})
 
     def chain(self) -> list[tuple[bytes, RootMetadata]]:
         """Every version of root, oldest first, as bytes and as metadata; the newest may lack signatures.
@@ -164,27 +168,42 @@ class KeyFolder:
         return root
 
 
-def sign_root(path: Path, key: HeldKey) -> tuple[RootMetadata, str]:
+def sign_root(path: Path, key: HeldKey) -> tuple[RootMetadata, str | None]:
     """Add the signature of ``key`` to the root metadata at ``path``; also what is missing then, in words.
 
-    The version before is looked for beside it, as ``<version>.root.json``.
+    The version before is looked for beside it, as ``<version>.root.json``; ``None`` where only it could tell.
 
     Raises:
         InvalidKeys: it is no root metadata, or ``key`` is none of its root keys.
         UnreadableInput, UnwritableOutput: it cannot be read or written.
     """
-    root = roots.parse(_read(path), str(path))
-    before = path.with_name(f"{root.signed.version - 1}.{ROOT}")
-    previous = roots.parse(_read(before), str(before)) if before.exists() else None
-    if key.id not in roots.signers(root.signed, None if previous is None else previous.signed):
-        hint = "" if previous or root.signed.version == 1 else f"for a former root key, put {before.name} beside it"
-        raise InvalidKeys(f"the key in {key.folder} is no root key of {path}", hint=hint)
-    _sign(root, [key])
-    with writing(path.parent):
-        write_public(path, root.to_bytes())
-    if previous is None and root.signed.version > 1:
-        return root, ""
-    return root, roots.missing_signatures(roots.signatures(root, previous))
+    with _changing(path):
+        root = roots.parse(_read(path), str(path))
+        before = former_root(path, root)
+        previous = roots.parse(_read(before), str(before)) if before.exists() else None
+        if key.id not in roots.signers(root.signed, None if previous is None else previous.signed):
+            hint = "" if previous or root.signed.version == 1 else f"for a former root key, put {before.name} beside it"
+            raise InvalidKeys(f"the key in {key.folder} is no root key of {path}", hint=hint)
+        _sign(root, [key])
+        with writing(path.parent):
+            write_public(path, root.to_bytes())
+    missing = roots.missing_signatures(roots.signatures(root, previous))
+    if not missing and previous is None and root.signed.version > 1:
+        return root, None
+    return root, missing
+
+
+def former_root(path: Path, root: RootMetadata) -> Path:
+    """Where beside ``root`` at ``path`` the version before it belongs."""
+    return path.with_name(f"{root.signed.version - 1}.{ROOT}")
+
+
+@contextmanager
+def _changing(root: Path) -> Iterator[None]:
+    """Be the only one who changes the root metadata at ``root``; wait for another."""
+    _read(root)
+    with locked(root.parent):
+        yield
 
 
 def _sign(root: RootMetadata, keys: Sequence[HeldKey]) -> None:
