@@ -11,14 +11,17 @@ from typing import Final
 import ifaddr
 from attrs import frozen
 
-from plasm.errors import InvalidInput
+from plasm.errors import AddressUnavailable, InvalidInput
 
 USUAL_PORT: Final = 8380
 _HTTP_PORT: Final = 80
 _MAX_PORT: Final = 65535
+_PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)
 _URL: Final = re.compile(
     r"http://(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?/?", re.ASCII
 )
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @frozen
@@ -37,7 +40,7 @@ class Endpoint:
         """
         host, separator, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
-        if not separator or not (port.isascii() and port.isdigit()) or int(port) > _MAX_PORT:
+        if not separator or not _PORT.fullmatch(port) or int(port) > _MAX_PORT:
             raise _not_an_endpoint(text)
         if (":" in host) != bracketed or (bracketed and not _is_ipv6(host[1:-1])):
             raise _not_an_endpoint(text)
@@ -65,7 +68,11 @@ class Endpoint:
 def reached_at(bound: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     """The endpoints at which others reach what listens at ``bound``: those of every interface for ``0.0.0.0``, ``::``.
 
-    Loopback addresses are among them only where nothing else is listened at.
+    IPv4 link-local addresses are among them only where this machine has no better ones, loopback addresses only
+    where nothing else is listened at.
+
+    Raises:
+        AddressUnavailable: the interfaces cannot be listed now.
     """
     found = dict.fromkeys(each for endpoint in bound for each in _concrete(endpoint))
     return tuple(each for each in found if not each.is_loopback) or tuple(found)
@@ -99,12 +106,30 @@ def _concrete(endpoint: Endpoint) -> Iterator[Endpoint]:
     if not bound.is_unspecified:
         yield endpoint
         return
-    for adapter in ifaddr.get_adapters():
+    addresses = [address for address in _of_interfaces() if address.version == bound.version]
+    farthest = max(map(_reach, addresses), default=0)
+    yield from (Endpoint(str(address), endpoint.port) for address in addresses if _reach(address) == farthest)
+
+
+def _of_interfaces() -> Iterator[_Address]:
+    """The addresses of all interfaces of which a multiaddress can say all there is to say."""
+    try:
+        adapters = ifaddr.get_adapters()
+    except OSError as error:
+        raise AddressUnavailable(
+            f"this machine's addresses cannot be listed: {error.strerror}", hint="give a --listen with an address"
+        ) from None
+    for adapter in adapters:
         for ip in adapter.ips:
             address = ipaddress.ip_address(ip.ip if isinstance(ip.ip, str) else ip.ip[0])
-            # A link-local address means something else on each link; a multiaddress cannot say which.
-            if address.version == bound.version and not address.is_link_local:
-                yield Endpoint(str(address), endpoint.port)
+            # In IPv6, link-local addresses belong to an interface each, which is not said.
+            if isinstance(address, ipaddress.IPv4Address) or not address.is_link_local:
+                yield address
+
+
+def _reach(address: _Address) -> int:
+    """The more, the more may reach it: this machine, its link, others."""
+    return 0 if address.is_loopback else 1 if address.is_link_local else 2
 
 
 def _is_ipv6(text: str) -> bool:
