@@ -1,21 +1,20 @@
 """One connection: HTTP/1.1 by Hypercorn's protocol, over a socket whose other end has to keep up.
 
 Hypercorn's own connection bounds neither what it reads at once nor the time in which a client has to take what it is
-sent, shields that sending from being cancelled, and lets clients change to HTTP/2, in which they can hold back what is
-sent to them in ways that no socket shows.  None of this is so here.
+sent, shields that sending from being cancelled, lets clients change to HTTP/2, in which they can hold back what is sent
+to them in ways that no socket shows, and answers nobody who has said that nothing more will come.  Not so here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import trio
-from h11 import LocalProtocolError
+from h11 import LocalProtocolError, Request
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
@@ -60,9 +59,10 @@ class Connection:
             with self._scope:
                 self._wait_only(HEADER_SECONDS)
                 async with TaskGroup() as tasks:
-                    with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                    try:
                         await self._speak(tasks)
-                    self._scope.cancel()
+                    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+                        self._scope.cancel()
         except* LocalProtocolError:
             pass  # an answer to what has turned out to be no request
         finally:
@@ -75,7 +75,7 @@ class Connection:
 
     async def _speak(self, tasks: TaskGroup) -> None:
         client, server = (name[:2] for name in (self._stream.socket.getpeername(), self._stream.socket.getsockname()))
-        self._protocol = H11Protocol(
+        self._protocol = _Http1(
             self._application,
             self._config,
             WorkerContext(None),
@@ -86,11 +86,14 @@ class Connection:
             server,
             self._heed,
         )
-        with suppress(H2CProtocolRequiredError, H2ProtocolAssumedError):
+        more = True
+        while more:
             # No more at once than a request may have, for the protocol bounds only those of which a part is missing.
-            while data := await self._stream.receive_some(MAX_HEADER_BYTES):
-                if not self._is_ended:
-                    await self._protocol.handle(RawData(bytes(data)))
+            data = bytes(await self._stream.receive_some(MAX_HEADER_BYTES))
+            more = data != b""
+            # Nothing is the end of what it asks, not of what it is sent: the protocol says when that is over.
+            if not self._is_ended:
+                await self._protocol.handle(RawData(data))
 
     async def _heed(self, event: Event) -> None:
         """Do what the protocol says."""
@@ -122,3 +125,10 @@ class Connection:
 
     def _wait_only(self, seconds: float) -> None:
         self._scope.deadline = trio.current_time() + seconds
+
+
+class _Http1(H11Protocol):
+    """Hypercorn's, without the way out of it."""
+
+    async def _check_protocol(self, event: Request) -> None:
+        """Change to nothing: who asks for HTTP/2 is answered as everybody is."""
