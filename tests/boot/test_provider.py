@@ -16,6 +16,7 @@ from boot.provided import CONTENT, Repository, Served, repository, serving
 
 from plasm_boot.provider import provider as provider_module
 from plasm_boot.provider.addresses import Endpoint
+from plasm_boot.provider.catalogue import Catalogue
 
 
 @pytest.fixture
@@ -161,6 +162,20 @@ def test_the_status_lists_the_newest_of_what_there_is(repo: Repository, monkeypa
         repo.publish(version=8)
         while json.loads(served.get("/status").body)["systems"][0]["version"] != 8:
             pass
+
+
+def test_systems_of_a_copy_may_come_after_its_metadata(repo: Repository) -> None:
+    catalogue = Catalogue(repo.path)
+    before = set(repo.path.glob("targets/*/*/*/*"))
+    repo.publish(version=2)
+    (newest,) = set(repo.path.glob("targets/*/*/*/*")) - before
+    manifest = newest.read_bytes()
+    seen = []
+    for arrived in (b"", manifest[:100], manifest):
+        newest.write_bytes(arrived)
+        catalogue.refresh()
+        seen += [each.version for each in catalogue.publications]
+    assert seen == [1, 1, 2]
 
 
 def test_metrics_have_a_loopback_address_of_their_own(repo: Repository) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,9 +29,10 @@ def repo(tmp_path: Path) -> Repository:
 
 
 @contextmanager
-def provide(repo: Repository, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command at work, and the URL that it says."""
-    command = [sys.executable, "-m", "plasm", "provide", str(repo.path), "--discovery", "none", "--json", *options]
+def provide(repo: Repository, *options: str, files: str = "-Sn 1024") -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command at work, with the limit of open files that ``ulimit`` is told, and the URL that it says."""
+    command = ["sh", "-c", f'ulimit {files} && exec "$@"', "sh", sys.executable, "-m", "plasm"]
+    command += ["provide", str(repo.path), "--discovery", "none", "--json", *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=plasm_environment()
     ) as process:
@@ -76,6 +77,35 @@ def test_a_second_signal_ends_it_at_once(repo: Repository) -> None:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
+
+
+def begin(url: str, path: str) -> socket.socket:
+    """A download of which nothing but the beginning is read."""
+    connection = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=PATIENCE_S)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+    return connection
+
+
+def test_as_many_are_served_as_it_says_whatever_the_soft_limit_of_open_files(repo: Repository) -> None:
+    large = repo.add(bytes(2**26))
+    options = ("--listen", "127.0.0.1:0", "--connections", "101", "--per-client", "101")
+    with provide(repo, *options, files="-Sn 128") as (_, url), ExitStack() as downloads:
+        for _ in range(100):
+            download = downloads.enter_context(begin(url, f"/artifacts/{large}"))
+            assert download.recv(12) == b"HTTP/1.1 200"
+        with urllib.request.urlopen(f"{url}/artifacts/{repo.artifact}", timeout=PATIENCE_S) as response:
+            assert response.read() == CONTENT
+
+
+def test_fewer_are_served_where_the_hard_limit_of_open_files_is_low(repo: Repository) -> None:
+    large = repo.add(bytes(2**26))
+    with provide(repo, "--listen", "127.0.0.1:0", files="-n 262") as (process, url):
+        with begin(url, f"/artifacts/{large}") as one, begin(url, f"/artifacts/{large}") as other:
+            assert [each.recv(12) for each in (one, other)] == [b"HTTP/1.1 200"] * 2
+            with begin(url, "/health") as third:
+                assert third.recv(12) == b"HTTP/1.1 503"
+        assert process.stderr
+        assert "only 2 connections at once are served, not 512" in process.stderr.readline()
 
 
 def test_metrics_are_served_where_it_is_said(repo: Repository) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
+import ifaddr
 import pytest
 
 pytest.importorskip("plasm_boot")
@@ -17,6 +22,7 @@ from boot.provided import CONTENT, Repository, Served, hear, repository, serving
 from plasm.errors import InvalidInput, UnreadableInput
 from plasm.node.log import Log
 from plasm_boot.provider import connection as connection_module
+from plasm_boot.provider import provider as provider_module
 from plasm_boot.provider.addresses import Endpoint, announced, reached_at
 from plasm_boot.provider.admission import MAX_REMEMBERED, Pace, client_of
 from plasm_boot.provider.provider import Provider
@@ -159,14 +165,71 @@ def test_neither_websockets_nor_http_2_are_spoken(repo: Repository) -> None:
         with served.connect() as connection:
             connection.sendall(request("/health", "Upgrade: websocket", *upgrade))
             assert rest_of(connection).startswith(b"HTTP/1.1 403 ")
-        for said in (
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-            request("/health", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
-        ):
-            with served.connect() as connection:
-                connection.sendall(said)
-                assert b"ok" not in rest_of(connection)
+        with served.connect() as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert rest_of(connection).startswith(b"HTTP/1.1 505 ")
         until(lambda: connections(served) == 1)
+
+
+def test_who_offers_to_change_to_http_2_is_answered_as_everybody(repo: Repository) -> None:
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    with serving(repo.path) as served, served.connect() as connection:
+        for _ in range(2):
+            connection.sendall(request("/health", *offer))
+            answer = hear(connection)
+            assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_who_has_asked_all_that_it_will_is_still_answered(repo: Repository, asked: int) -> None:
+    size = 2**24
+    large = repo.add(bytes(size))
+    with serving(repo.path) as served, served.connect() as connection:
+        connection.sendall(request(f"/artifacts/{large}") * asked)
+        connection.shutdown(socket.SHUT_WR)
+        received = rest_of(connection)
+        assert received.count(b"HTTP/1.1 200 ") == asked
+        assert len(received) > asked * size
+        until(lambda: connections(served) == 1)
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """This process cannot open anything; what is open, it may still poll, one at a time."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_file_that_cannot_be_opened_now_is_not_said_to_be_missing(repo: Repository) -> None:
+    with serving(repo.path) as served, served.connect() as connection:
+        connection.sendall(request("/health"))
+        assert hear(connection).status == 200
+        with no_more_descriptors():
+            connection.sendall(request(f"/artifacts/{repo.artifact}"))
+            refused = hear(connection)
+        assert refused.status == 503
+        assert int(refused.headers["retry-after"]) > 0
+        connection.sendall(request(f"/artifacts/{repo.artifact}"))
+        assert hear(connection).body == CONTENT
+
+
+def test_what_cannot_be_looked_at_now_stays_as_it_was(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_module, "LOOK_SECONDS", 0.01)
+    with serving(repo.path, listen=Endpoint("0.0.0.0", 0)) as served:
+        systems = json.loads(served.get("/status").body)["systems"]
+        monkeypatch.setattr(ifaddr, "get_adapters", out_of_descriptors)
+        until(lambda: "addresses cannot be listed" in served.log.getvalue())
+        with no_more_descriptors():
+            until(lambda: "repo cannot be read" in served.log.getvalue())
+        assert json.loads(served.get("/status").body)["systems"] == systems != []
+
+
+def out_of_descriptors() -> NoReturn:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_a_client_that_reads_nothing_loses_its_place(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +351,11 @@ def test_a_client_of_ipv6_is_its_whole_network() -> None:
     assert client_of("fe80::1%lo") == client_of("fe80::2")
 
 
-@pytest.mark.parametrize("text", ["", "8380", "a:b", ":65536", "::1:80", "[::1]", "[::1]:", "[a]:80", "[::1%lo]:80"])
+@pytest.mark.parametrize(
+    "text",
+    ["", ":", "8380", "a:b", ":65536", "::1:80", "[::1]", "[::1]:", "[a]:80", "[::1%lo]:80", ":" + "1" * 5000],
+    ids=lambda text: text[:20],
+)
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="HOST:PORT"):
         Endpoint.parse(text)
@@ -314,6 +381,24 @@ def test_all_addresses_means_those_that_others_reach() -> None:
     assert all(endpoint.port == 8380 for endpoint in reached)
     assert not {"0.0.0.0", "::"} & {endpoint.host for endpoint in reached}
     assert reached_at([Endpoint("127.0.0.1", 1)]) == (Endpoint("127.0.0.1", 1),)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "reached"),
+    [
+        (["127.0.0.1", "169.254.3.4", "192.0.2.7"], ["192.0.2.7"]),
+        (["127.0.0.1", "169.254.3.4", "2001:db8::7", "fe80::1"], ["169.254.3.4", "2001:db8::7"]),
+        (["127.0.0.1", "169.254.3.4", "::1", "fe80::1"], ["169.254.3.4"]),
+        (["127.0.0.1", "::1"], ["127.0.0.1", "::1"]),
+    ],
+)
+def test_a_link_local_address_is_better_than_none(
+    addresses: list[str], reached: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ips = [ifaddr.IP((text, 0, 0) if ":" in text else text, 16, "cable") for text in addresses]
+    monkeypatch.setattr(ifaddr, "get_adapters", lambda: [ifaddr.Adapter("cable", "cable", ips)])
+    everywhere = reached_at([Endpoint("0.0.0.0", 8380), Endpoint("::", 8380)])
+    assert [endpoint.host for endpoint in everywhere] == reached
 
 
 def test_a_provider_needs_a_repository(tmp_path: Path) -> None:

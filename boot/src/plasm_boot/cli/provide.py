@@ -71,10 +71,11 @@ def provide(
 ) -> int:
     """Serve a repository over HTTP, and let machines that boot find it."""
     from plasm.cli.running import run
-    from plasm.node.log import LibraryWarnings, Log
+    from plasm.node.log import Event, LibraryWarnings, Log
     from plasm.node.notify import ServiceManager
     from plasm_boot.provider.addresses import Endpoint, announced
     from plasm_boot.provider.advertising import Advertising
+    from plasm_boot.provider.descriptors import make_room
     from plasm_boot.provider.provider import Provider, Settings
 
     config = network.read_config(bootstrap)
@@ -85,13 +86,19 @@ def provide(
         advertising=Advertising(config, discoveries, tuple(peer_listen or ())),
         announced=tuple(endpoint for url in announce or () for endpoint in announced(url)),
         metrics=_loopback(Endpoint.parse(metrics)) if metrics else None,
-        connections=connections,
+        connections=make_room(connections),
         connections_per_client=per_client,
         requests_per_minute=rate,
         grace=grace,
     )
     log = Log(readable=False if json_ else None)
     logging.getLogger().addHandler(LibraryWarnings(log))
+    if settings.connections < connections:
+        log.event(
+            Event.WARNING,
+            detail=f"only {settings.connections} connections at once are served, not {connections}, for the limit of "
+            "open files allows no more: raise the hard one (ulimit -Hn, or LimitNOFILE= of a service)",
+        )
     provider = Provider(settings, log, ServiceManager(os.environ))
 
     def ready(endpoints: Sequence[Endpoint]) -> None:

@@ -6,6 +6,7 @@ RFC 9111.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable
@@ -30,6 +31,9 @@ CHUNK_BYTES: Final = 256 * 1024
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _ASK_EACH_TIME: Final = "no-cache"
 _ETAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+_RETRY_SECONDS: Final = 5
+
+_log = logging.getLogger(__name__)
 
 
 class Application:
@@ -73,15 +77,25 @@ class Application:
         elif path == "/status":
             response = JSONResponse(self._status(), headers={"Cache-Control": "no-store"})
         elif path.startswith("/") and len(path) <= MAX_PATH + 1 and (name := named(path[1:])):
-            # Opened where it cannot keep all others waiting: a disk may be slow, or far away.
-            if opened := await to_thread.run_sync(self._folder.open, name):
-                with opened:
-                    await _file(name, opened, scope)(_with_range(scope, opened, name), receive, _finished(send))
-                return
-            response = _said(HTTPStatus.NOT_FOUND)
+            await self._answer_with(name, scope, receive, send)
+            return
         else:
             response = _said(HTTPStatus.NOT_FOUND)
         await response(scope, receive, send)
+
+    async def _answer_with(self, name: Name, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            # Opened where it cannot keep all others waiting: a disk may be slow, or far away.
+            opened = await to_thread.run_sync(self._folder.open, name)
+        except OSError as error:
+            _log.warning("cannot open %s: %s", name.path, error.strerror)
+            await _said(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": str(_RETRY_SECONDS)})(scope, receive, send)
+            return
+        if opened is None:
+            await _said(HTTPStatus.NOT_FOUND)(scope, receive, send)
+            return
+        with opened:
+            await _file(name, opened, scope)(_with_range(scope, opened, name), receive, _finished(send))
 
     def _status(self) -> dict[str, object]:
         return {

@@ -9,6 +9,7 @@ from typing import Final
 
 from attrs import frozen
 
+from plasm.errors import UnreadableInput
 from plasm_boot.errors import InvalidBootManifest
 from plasm_boot.manifest import MAX_MANIFEST_BYTES, BootManifest, discovery_key
 from plasm_boot.provider.folder import Folder
@@ -33,8 +34,7 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._folder = Folder(path)
-        self._read: dict[str, Publication | None] = {}
-        self._stamp: tuple[int, int] | None = None
+        self._read: dict[str, Publication] = {}
         self.publications: tuple[Publication, ...] = ()
 
     @property
@@ -44,36 +44,44 @@ class Catalogue:
 
     @property
     def is_repository(self) -> bool:
-        """Whether there is metadata for machines to begin with."""
-        return self._timestamp() is not None
+        """Whether there is metadata for machines to begin with.
 
-    def refresh(self) -> bool:
-        """Look again, if anything was published; whether anything was."""
-        stamp = self._timestamp()
-        if stamp is None or stamp == self._stamp:
+        Raises:
+            UnreadableInput: it cannot be told, for the folder cannot be read.
+        """
+        name = named(TIMESTAMP)
+        try:
+            opened = self._folder.open(name) if name else None
+        except OSError as error:
+            raise self._unreadable(error) from None
+        if opened is None:
             return False
-        self._stamp = stamp
-        self.publications = tuple(sorted(_newest(filter(None, map(self._publication, self._manifests())))))
+        opened.close()
         return True
 
-    def _timestamp(self) -> tuple[int, int] | None:
-        """Something that is another one after each publication."""
-        name = named(TIMESTAMP)
-        opened = self._folder.open(name) if name else None
-        if opened is None:
-            return None
-        with opened:
-            return opened.facts.st_ino, opened.facts.st_mtime_ns
+    def refresh(self) -> None:
+        """Look again at what there is; where there is no metadata any more, the publications are the former ones.
+
+        Raises:
+            UnreadableInput: the folder cannot be read, and here, too, nothing changes.
+        """
+        if not self.is_repository:
+            return
+        # Manifests, not the metadata, say whether there is anything new: in a copy they may come after it.
+        try:
+            found = {name.path: self._publication(name) for name in self._manifests()}
+        except OSError as error:
+            raise self._unreadable(error) from None
+        self._read = {path: publication for path, publication in found.items() if publication is not None}
+        self.publications = tuple(sorted(_newest(self._read.values())))
 
     def _manifests(self) -> Iterable[Name]:
         paths = (path.relative_to(self._path) for path in self._path.glob("targets/*/*/*/*.manifest.json"))
         return filter(None, (named(path.as_posix()) for path in islice(paths, MAX_MANIFESTS)))
 
     def _publication(self, name: Name) -> Publication | None:
-        # A manifest never changes: its name says what is in it.
-        if name.path not in self._read:
-            self._read[name.path] = self._read_publication(name)
-        return self._read[name.path]
+        # A manifest never changes, for its name says what is in it; but one that is still being copied is none yet.
+        return self._read.get(name.path) or self._read_publication(name)
 
     def _read_publication(self, name: Name) -> Publication | None:
         opened = self._folder.open(name)
@@ -88,6 +96,11 @@ class Catalogue:
         if name.path.split("/")[1:4] != [manifest.channel, manifest.arch, manifest.mode]:
             return None
         return Publication(manifest.channel, manifest.arch, manifest.mode, manifest.version)
+
+    def _unreadable(self, error: OSError) -> UnreadableInput:
+        return UnreadableInput(
+            f"{self._path} cannot be read: {error.strerror}", hint="look at the disk, and at the limit of open files"
+        )
 
 
 def _newest(publications: Iterable[Publication]) -> Iterable[Publication]:

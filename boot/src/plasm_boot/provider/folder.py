@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from plasm_boot.provider.names import Name
+
+_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO)
+"""Nothing of that name; a file or a link in place of a folder; a link; not for us; a socket."""
 
 
 class OpenFile:
@@ -44,7 +49,11 @@ class Folder:
         self._path = path
 
     def open(self, name: Name) -> OpenFile | None:
-        """The file of that name; ``None`` where there is no regular file that can be read."""
+        """The file of that name; ``None`` where there is no regular file that may be read.
+
+        Raises:
+            OSError: whether there is cannot be told now: out of descriptors, or the disk fails.
+        """
         *folders, last = name.path.split("/")
         try:
             within = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -52,8 +61,10 @@ class Folder:
                 within = _step(within, folder, os.O_PATH | os.O_DIRECTORY)
             # A pipe would have us wait for who writes into it.
             descriptor = _step(within, last, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return None
+            raise
         opened = OpenFile(descriptor)
         if stat.S_ISREG(opened.facts.st_mode):
             return opened

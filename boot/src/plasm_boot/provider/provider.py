@@ -15,7 +15,7 @@ from anyio import to_thread
 from attrs import frozen
 
 from plasm.concurrency import beside, task_group
-from plasm.errors import InvalidInput, UnreadableInput
+from plasm.errors import InvalidInput, PlasmError, UnreadableInput
 from plasm.node.log import Event, Log
 from plasm.node.metrics_http import MetricsPage
 from plasm.node.notify import ServiceManager
@@ -56,7 +56,7 @@ class Provider:
     """Serves a repository.  Used once: :meth:`run` it, and :meth:`stop` it from another task.
 
     Raises:
-        UnreadableInput: there is no such folder.
+        UnreadableInput: there is no such folder, or it cannot be read.
         InvalidInput: it is not a repository.
     """
 
@@ -129,13 +129,22 @@ class Provider:
         """Advertise, and again whenever something else is to be said."""
         said: Offer | None = None
         while True:
-            where = self._settings.announced or reached_at(bound)
-            offer = Offer(tuple(endpoint.multiaddress for endpoint in where), self._catalogue.keys)
-            if offer != said and (offer.keys or said):
-                await advertise(offer)
-            said = offer
+            try:
+                offer = await self._offer(bound)
+            except PlasmError as error:
+                # It passes, most likely, as being out of descriptors does; what was said stays true meanwhile.
+                self._log.event(Event.WARNING, code=error.code, detail=error)
+            else:
+                if offer != said and (offer.keys or said):
+                    await advertise(offer)
+                said = offer
             await anyio.sleep(LOOK_SECONDS)
-            await to_thread.run_sync(self._catalogue.refresh)
+
+    async def _offer(self, bound: Sequence[Endpoint]) -> Offer:
+        """What there is now."""
+        await to_thread.run_sync(self._catalogue.refresh)
+        where = self._settings.announced or reached_at(bound)
+        return Offer(tuple(endpoint.multiaddress for endpoint in where), self._catalogue.keys)
 
     async def _measure(self, resources: AsyncExitStack) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What serves the metrics; nothing where they are off, and then their library is not imported either."""
