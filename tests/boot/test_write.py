@@ -173,6 +173,16 @@ def test_the_command_refuses_what_is_no_device(plasm: Plasm, image: Path, tmp_pa
     assert b"error[unwritable-output]" in done.stderr
 
 
+@pytest.mark.parametrize("kind", ["null", "pipe", "folder"])
+def test_what_can_hold_no_image_is_refused_even_by_force(plasm: Plasm, image: Path, tmp_path: Path, kind: str) -> None:
+    places = {"null": Path("/dev/null"), "pipe": tmp_path / "pipe", "folder": tmp_path / "folder"}
+    os.mkfifo(places["pipe"])
+    places["folder"].mkdir()
+    done = plasm("boot", "write", image, places[kind], "--force", "--yes")
+    assert done.returncode == 126
+    assert f"error[boot-device-refused]: {places[kind]} is neither a block device nor a file" in done.stderr.decode()
+
+
 def test_the_command_writes_by_force_and_says_what_it_did(plasm: Plasm, image: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.touch()

@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -48,13 +48,16 @@ def inspect(path: Path, system: Path = Path("/")) -> Device:
 
     Raises:
         UnwritableOutput: there is no such device.
+        DeviceRefused: it is something that holds no image: a terminal, a pipe, a folder.
     """
     try:
         status = path.stat()
     except OSError as error:
         raise UnwritableOutput(f"{path} cannot be written: {error.strerror}", hint="lsblk lists devices") from None
-    if not stat.S_ISBLK(status.st_mode):
+    if stat.S_ISREG(status.st_mode):
         return Device(path, status.st_size, is_block=False, is_removable=False, is_whole=True, model="")
+    if not stat.S_ISBLK(status.st_mode):
+        raise DeviceRefused(f"{path} is neither a block device nor a file", hint="lsblk lists devices")
     return describe(path, os.major(status.st_rdev), os.minor(status.st_rdev), system)
 
 
@@ -159,17 +162,15 @@ def write(image: Path, device: Path, written: Progress, read_back: Progress) -> 
 
 def _copy(image: Path, target: int, device: Path, written: Progress) -> None:
     done = 0
-    with image.open("rb") as source:
-        while chunk := source.read(_CHUNK):
-            view = memoryview(chunk)
-            try:
-                while view:
-                    view = view[os.write(target, view) :]
-            except OSError as error:
-                raise UnwritableOutput(f"{device} failed after {done} bytes: {error.strerror}") from None
-            done += len(chunk)
-            written(done)
-    os.fsync(target)
+    for chunk in _chunks(image):
+        view = memoryview(chunk)
+        with _failing(device, done):
+            while view:
+                view = view[os.write(target, view) :]
+        done += len(chunk)
+        written(done)
+    with _failing(device, done):
+        os.fsync(target)
 
 
 def _compare(image: Path, target: int, device: Path, read_back: Progress) -> None:
@@ -179,14 +180,34 @@ def _compare(image: Path, target: int, device: Path, read_back: Progress) -> Non
     os.posix_fadvise(target, 0, 0, os.POSIX_FADV_DONTNEED)
     os.lseek(target, 0, os.SEEK_SET)
     done = 0
-    with image.open("rb") as source:
-        while chunk := source.read(_CHUNK):
-            if _read(target, len(chunk)) != chunk:
-                raise UnwritableOutput(
-                    f"{device} does not hold what was written, from byte {done} on", hint="it is worn out or a fake"
-                )
-            done += len(chunk)
-            read_back(done)
+    for chunk in _chunks(image):
+        with _failing(device, done):
+            there = _read(target, len(chunk))
+        if there != chunk:
+            raise UnwritableOutput(
+                f"{device} does not hold what was written, from byte {done} on", hint="it is worn out or a fake"
+            )
+        done += len(chunk)
+        read_back(done)
+
+
+def _chunks(image: Path) -> Iterator[bytes]:
+    try:
+        with image.open("rb") as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise UnreadableInput(f"{image} cannot be read: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _failing(device: Path, done: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableOutput(
+            f"{device} failed after {done} bytes: {error.strerror}", hint="it may be full or worn out: take another"
+        ) from None
 
 
 def _read(descriptor: int, size: int) -> bytes:
