@@ -8,11 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("plasm_boot")
+
+from boot.published import NOW, Publisher
 
 from boot import built
 from plasm_boot import emulator
@@ -21,6 +24,7 @@ from plasm_boot.building.run import find
 from plasm_boot.errors import ToolMissing
 from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, ROOT_METADATA, SETTINGS, STATE_LABEL, Settings
 from plasm_boot.system import System
+from world import Plasm
 
 pytestmark = pytest.mark.once
 
@@ -242,6 +246,75 @@ def plasm_boot_mode():
         kernel_arguments=("quiet",),
     )
 """
+
+
+@pytest.fixture
+def makings(tmp_path: Path) -> Publisher:
+    """Keys, and a build that has all that an image needs, by its names at least."""
+    made = Publisher(tmp_path / "makings")
+    local = made.folder / "build" / "local"
+    for name in ("stage1.cpio.zst", "boot-loader.efi"):
+        (local / name).write_bytes(name.encode())
+    (local / "settings.json").write_bytes(SETTINGS_OF_LOCAL.to_bytes())
+    return made
+
+
+SETTINGS_OF_LOCAL = Settings(
+    mode="local",
+    title="Local",
+    channel="stable",
+    arch="x86_64",
+    built_at=NOW,
+    plugins={"discovery": ("mdns",)},
+    persistent_identity=True,
+    cache=True,
+    writes=True,
+    network_scope="lan",
+)
+
+
+def refusal(makings: Publisher, root: Path, out: Path, plasm: Plasm) -> str:
+    """Why no image is made of these, which leaves nothing behind."""
+    done = plasm("boot", "image", makings.folder / "build", "--root", root, "-o", out, "--state", "64MiB")
+    assert done.returncode == 125
+    assert not out.exists()
+    return done.stderr.decode()
+
+
+def test_only_root_metadata_that_holds_is_pinned(makings: Publisher, tmp_path: Path, plasm: Plasm) -> None:
+    makings.publish()
+    root, out = tmp_path / "root.json", tmp_path / "i.img"
+    for content in (b"root:x:0:0:", makings.files()["metadata/timestamp.json"]):
+        root.write_bytes(content)
+        assert "error[invalid-boot-keys]" in refusal(makings, root, out, plasm)
+    document = json.loads(makings.root)
+    root.write_text(json.dumps(document | {"signatures": document["signatures"][:1]}))
+    assert "error[boot-root-incomplete]" in refusal(makings, root, out, plasm)
+    makings.keys.renew(expires=datetime.now(UTC).replace(microsecond=0) - timedelta(days=1))
+    root.write_bytes(makings.root)
+    assert f"error[invalid-boot-keys]: {root} expired on" in refusal(makings, root, out, plasm)
+
+
+@pytest.mark.parametrize("name", ["settings.json", "stage1.cpio.zst", "boot-loader.efi", "kernel"])
+def test_a_file_that_a_build_lacks_is_named(makings: Publisher, tmp_path: Path, plasm: Plasm, name: str) -> None:
+    (makings.folder / "build" / "local" / name).unlink()
+    said = refusal(makings, makings.folder / "keys" / "root.json", tmp_path / "i.img", plasm)
+    assert f"error[unreadable-input]: {makings.folder}/build/local/{name} cannot be read" in said
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff"])
+def test_settings_that_are_none_are_said(makings: Publisher, tmp_path: Path, plasm: Plasm, content: bytes) -> None:
+    (makings.folder / "build" / "local" / "settings.json").write_bytes(content)
+    said = refusal(makings, makings.folder / "keys" / "root.json", tmp_path / "i.img", plasm)
+    assert "error[invalid-boot-system]" in said
+    assert "settings.json is damaged" in said
+
+
+def test_a_menu_has_each_mode_once(makings: Publisher, tmp_path: Path, plasm: Plasm) -> None:
+    build = makings.folder / "build"
+    shutil.copytree(build / "local", build / "local.old")
+    said = refusal(makings, makings.folder / "keys" / "root.json", tmp_path / "i.img", plasm)
+    assert f"{build}/local and {build}/local.old are both local" in said
 
 
 @pytest.fixture

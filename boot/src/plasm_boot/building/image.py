@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid5
 
+import cattrs
 from attrs import frozen
 
-from plasm.errors import InvalidInput
+from plasm.errors import InvalidInput, UnreadableInput
 from plasm_boot.building import esp
 from plasm_boot.building.architectures import ARCHITECTURES
 from plasm_boot.building.archives import write_cpio
@@ -30,6 +32,7 @@ from plasm_boot.building.builder import BOOT_LOADER, SETTINGS, STAGE1, console_a
 from plasm_boot.building.contents import Contents, file
 from plasm_boot.building.run import require, run
 from plasm_boot.building.stage1 import settings as settings_contents
+from plasm_boot.errors import InvalidSystem
 from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, STATE_LABEL, Settings
 from plasm_boot.system import System
 
@@ -62,12 +65,28 @@ class Bootable:
             InvalidSystem: it is not one.
         """
         system = System.read(folder)
-        return cls(folder, system, Settings.from_bytes((folder / SETTINGS).read_bytes()))
+        with _reading(folder / SETTINGS):
+            data = (folder / SETTINGS).read_bytes()
+        try:
+            settings = Settings.from_bytes(data)
+        except (ValueError, AttributeError, cattrs.BaseValidationError):
+            raise InvalidSystem(f"{folder / SETTINGS} is damaged", hint="build the system again") from None
+        return cls(folder, system, settings)
+
+    def part(self, name: str) -> Path:
+        """The file of the build that is called ``name``.
+
+        Raises:
+            UnreadableInput: it cannot be read.
+        """
+        path = self.folder / name
+        with _reading(path), path.open("rb"):
+            return path
 
     def stage1(self, root: bytes) -> bytes:
         """The initramfs of its first stage, which trusts the root metadata ``root``: for machines that are given a
         kernel and an initramfs without an image."""
-        return (self.folder / STAGE1).read_bytes() + self.trust(root)
+        return self.part(STAGE1).read_bytes() + self.trust(root)
 
     def trust(self, root: bytes) -> bytes:
         """The second archive of the first stage."""
@@ -88,11 +107,19 @@ def write_image(systems: Sequence[Bootable], root: bytes, repository: Contents, 
     Raises:
         ToolMissing: programs are not here.
         BuildFailed: one of them failed.
-        InvalidInput: the systems are not for one architecture.
+        UnreadableInput: a file of a system cannot be read.
+        InvalidInput: the systems are not for one architecture, or two are of one mode.
     """
     require(TOOLS)
     if len({each.system.arch for each in systems}) != 1:
         raise InvalidInput("an image is for one architecture", hint="build its modes with the same --arch")
+    places: dict[str, Path] = {}
+    for each in systems:
+        if (other := places.setdefault(each.system.mode, each.folder)) != each.folder:
+            raise InvalidInput(
+                f"{other} and {each.folder} are both {each.system.mode}, and a menu has each mode once",
+                hint="name the folders to take with --mode",
+            )
     epoch = int(max(each.system.built_at for each in systems).timestamp())
     contents = _esp(systems, root, repository)
     identity = _identity(contents, state_bytes)
@@ -113,18 +140,26 @@ def write_image(systems: Sequence[Bootable], root: bytes, repository: Contents, 
             raw.replace(out)
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnreadableInput(f"{path} cannot be read: {error.strerror}", hint="build the system again") from None
+
+
 def _esp(systems: Sequence[Bootable], root: bytes, repository: Contents) -> Contents:
     first = systems[0]
     contents: Contents = {
-        f"EFI/BOOT/{ARCHITECTURES[first.system.arch].efi}": file(first.folder / BOOT_LOADER),
+        f"EFI/BOOT/{ARCHITECTURES[first.system.arch].efi}": file(first.part(BOOT_LOADER)),
         "loader/loader.conf": file(f"default {first.system.mode}.conf\ntimeout {_MENU_SECONDS}\nconsole-mode keep\n"),
         **{f"{MEDIA_REPOSITORY}/{path}": entry for path, entry in repository.items()},
     }
     for number, each in enumerate(systems):
         mode, kernel = each.system.mode, f"phase/kernels/{each.system.files.kernel.sha256[:16]}"
         contents |= {
-            kernel: file(each.folder / each.system.files.kernel.name),
-            f"phase/{mode}/stage1": file(each.folder / STAGE1),
+            kernel: file(each.part(each.system.files.kernel.name)),
+            f"phase/{mode}/stage1": file(each.part(STAGE1)),
             f"phase/{mode}/settings": file(each.trust(root)),
             f"loader/entries/{mode}.conf": file(
                 f"title {each.settings.title}\n"

@@ -18,6 +18,7 @@ from plasm_boot.building.image import MIN_STATE_BYTES, Bootable, write_image
 from plasm_boot.building.medium import published
 from plasm_boot.cli.keys import AsJson
 from plasm_boot.system import SYSTEM
+from plasm_boot.trust.keys import trusted_root
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -80,17 +81,15 @@ def make_image(
 
     Raises:
         InvalidInput: a mode boots its own medium, and there is no ``repo`` to take what it boots from.
+        InvalidKeys, RootIncomplete: ``root`` is no root metadata that machines could begin with now.
+        InvalidSystem: a system's settings are none.
         UnreadableInput: a system or the root metadata cannot be read.
         UnwritableOutput: the image cannot be written.
         Untrusted: what ``repo`` has does not verify.
         BuildFailed: a program failed.
     """
-    try:
-        trusted = root.read_bytes()
-    except OSError as error:
-        raise UnreadableInput(
-            f"{root} cannot be read: {error.strerror}", hint="plasm boot keys init makes it"
-        ) from None
+    now = datetime.now(UTC)
+    trusted = trusted_root(root, now)
     systems = [_told(Bootable.read(folder), providers, bootstrap) for folder in folders]
     repository: Contents = {}
     for each in systems:
@@ -100,7 +99,7 @@ def make_image(
                     f"{each.system.mode} boots its own medium, and nothing says what",
                     hint="publish it first, then name the repository: --repo REPO/",
                 )
-            repository |= published(repo, trusted, each.system, each.settings.channel, datetime.now(UTC))
+            repository |= published(repo, trusted, each.system, each.settings.channel, now)
     if state_bytes and not any(each.settings.writes for each in systems):
         say("none of these modes writes: the image has no partition for state")
         state_bytes = 0
@@ -136,7 +135,7 @@ def _told(system: Bootable, providers: tuple[str, ...], bootstrap: tuple[str, ..
 
 
 def _built(build: Path) -> list[Path]:
-    folders = sorted(path.parent for path in build.glob(f"*/{SYSTEM}"))
+    folders = sorted(path.parent for path in build.glob(f"*/{SYSTEM}") if not path.parent.name.startswith("."))
     if not folders:
         raise UnreadableInput(f"there is no system in {build}", hint="give a folder that plasm boot build wrote")
     return folders

@@ -23,7 +23,7 @@ from plasm.errors import IdentityMissing, UnreadableInput
 from plasm.files import write_atomically
 from plasm.plugins import PluginHost
 from plasm.plugins.index import PluginKind
-from plasm_boot.errors import InvalidKeys, KeysExist
+from plasm_boot.errors import InvalidKeys, KeysExist, RootIncomplete
 from plasm_boot.trust import root as roots
 from plasm_boot.trust.locking import locked
 from plasm_boot.trust.public_files import write_public, writing
@@ -191,6 +191,25 @@ def sign_root(path: Path, key: HeldKey) -> tuple[RootMetadata, str | None]:
     if not missing and previous is None and root.signed.version > 1:
         return root, None
     return root, missing
+
+
+def trusted_root(path: Path, now: datetime) -> bytes:
+    """The root metadata at ``path``, for machines to begin with as of ``now``.
+
+    Raises:
+        InvalidKeys: it is no root metadata, or has expired.
+        RootIncomplete: not enough of its own root keys have signed it.
+        UnreadableInput: it cannot be read.
+    """
+    data = _read(path)
+    root = roots.parse(data, str(path))
+    if missing := roots.missing_signatures(roots.signatures(root, None)):
+        raise RootIncomplete(f"{path} lacks {missing}", hint=f"add them with: plasm boot keys sign {path} --key FOLDER")
+    if root.signed.is_expired(now):
+        raise InvalidKeys(
+            f"{path} expired on {root.signed.expires:%Y-%m-%d}", hint="renew it with: plasm boot keys renew KEYS/"
+        )
+    return data
 
 
 def former_root(path: Path, root: RootMetadata) -> Path:
