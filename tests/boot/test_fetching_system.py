@@ -6,7 +6,8 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.fetching.http import Patience
 from plasm_boot.fetching.search import Found, Search
-from plasm_boot.fetching.store import ArtifactStore
+from plasm_boot.fetching.store import ArtifactStore, PartialFile
+from plasm_boot.manifest import Artifact
 from plasm_boot.sources import Source
 from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
@@ -237,6 +239,37 @@ def test_a_store_that_cannot_be_written_is_no_provider_s_fault(
     found = search(publisher, provider().source())
     with pytest.raises(UnwritableOutput):
         download(found, ArtifactStore(tmp_path / "file"))
+
+
+def test_two_may_fetch_into_one_folder_at_once(
+    publisher: Publisher, provider: Any, store: ArtifactStore, tmp_path: Path
+) -> None:
+    server, both, path = provider(), threading.Event(), publisher.path_of("kernel")
+    found = search(publisher, server.source())
+
+    def lets_the_other_begin(handler: published.Handler, path: str) -> None:
+        data = handler.server.files[path]
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data[: len(data) // 2])
+        both.wait(10)
+        handler.wfile.write(data[len(data) // 2 :])
+
+    class SecondStore(ArtifactStore):
+        def partial(self, artifact: Artifact) -> AbstractContextManager[PartialFile]:
+            both.set()
+            return super().partial(artifact)
+
+    server.lies[path] = lets_the_other_begin
+    found = evolve(found, sources=(server.source(PATIENT),))
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(download, found, store)
+        assert until(lambda: bool(list((tmp_path / "store").glob("*.part"))))
+        second = threads.submit(download, found, SecondStore(tmp_path / "store"))
+        assert contents(first.result(30)) == contents(second.result(30)) == GENUINE
+    assert len([each for each in server.requests if each[0] == path]) == 1
+    assert list((tmp_path / "store").glob("*.part")) == []
 
 
 def test_an_address_in_the_manifest_is_tried_too(publisher: Publisher, provider: Any, store: ArtifactStore) -> None:

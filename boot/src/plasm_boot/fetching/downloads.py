@@ -164,6 +164,8 @@ class _Downloads:
             SourceFailed, Untrusted: it is not, and the source is to blame.
         """
         with self._store.partial(task.artifact) as file:
+            if self._store.find(task.artifact) is not None:
+                return True
             if task.suspect or file.size > task.artifact.size:
                 file.restart()
                 task.givers.clear()

@@ -1,12 +1,13 @@
 """Artifacts in a folder, by their digests: on a machine that keeps state, a cache from one boot to the next.
 
 A file that bears a digest was checked before it got that name, and is checked again before it is used.  What is not
-complete yet is ``<digest>.part``, and can be continued.
+complete yet is ``<digest>.part``, and can be continued; it has one writer at a time, in whatever process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
@@ -50,14 +51,20 @@ class ArtifactStore:
     def partial(self, artifact: Artifact) -> Iterator[PartialFile]:
         """What is there of ``artifact``, to be continued.
 
+        Waits while somebody else continues it, after which :meth:`find` may have it whole.
+
         Raises:
             UnwritableOutput: the folder cannot be written, or its disk is full.
         """
         path = self._folder / f"{artifact.sha256}{_PART}"
         with self._writing():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with PartialFile(path) as file:
-                yield file
+            with _owned(path) as file:
+                try:
+                    yield file
+                finally:
+                    if not file.size:
+                        path.unlink(missing_ok=True)
 
     def keep(self, artifact: Artifact, file: PartialFile) -> Path:
         """Give ``file``, which has turned out to be ``artifact``, its name.
@@ -91,10 +98,11 @@ class ArtifactStore:
 
 
 class PartialFile(io.FileIO):
-    """A file that grows at its end and knows the digest of what is in it."""
+    """A file that grows at its end and knows the digest of what is in it; while it is open, nobody else's."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "a+")
+        fcntl.flock(self, fcntl.LOCK_EX)
         self.seek(0)
         self._digest = hashlib.file_digest(self, "sha256")
 
@@ -118,8 +126,22 @@ class PartialFile(io.FileIO):
             written += count
         return written
 
+    def is_at(self, path: Path) -> bool:
+        """Whether ``path`` is this very file."""
+        try:
+            return os.path.samestat(os.fstat(self.fileno()), path.stat())
+        except FileNotFoundError:
+            return False
+
     def restart(self) -> None:
         """Forget what is in it."""
         self.truncate(0)
         self.seek(0)
         self._digest = hashlib.sha256()
+
+
+def _owned(path: Path) -> PartialFile:
+    while not (file := PartialFile(path)).is_at(path):
+        # Whoever had it has completed or forgotten it while it was waited for.
+        file.close()
+    return file
