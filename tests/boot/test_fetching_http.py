@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import socket
 from collections.abc import Callable, Iterator
@@ -159,6 +160,15 @@ def test_an_endless_file_costs_no_more_than_it_should_have(server: HostileServer
         server.source().download("file", SIZE, into)
     assert len(into.getvalue()) <= SIZE
     assert server.hung_up.wait(10)
+
+
+def test_a_full_disk_is_not_the_provider_s_failure(server: HostileServer) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: object, /) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        server.source().download("file", SIZE, Full())
 
 
 def test_what_is_announced_as_too_long_is_not_read(server: HostileServer) -> None:

@@ -29,5 +29,7 @@ class Source(Protocol):
 
         Raises:
             SourceFailed: as for :meth:`read`, and where the file has not ``size`` bytes; ``into`` keeps what came.
+
+        What ``into`` and ``progress`` raise comes out as it is, and ends the download.
         """
         ...

@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from socket import SHUT_RDWR
@@ -91,16 +91,24 @@ class HttpSource:
         done = into.seek(0, os.SEEK_END)
         if done >= size:
             return
+        # Written out here, beyond what counts as the provider's failure: a full disk is none.
+        with closing(self._missing(path, done, size)) as missing:
+            for chunk in missing:
+                into.write(chunk)
+                done += len(chunk)
+                progress(done)
+
+    def _missing(self, path: str, done: int, size: int) -> Generator[bytes, None, None]:
+        """The file from its byte ``done`` on, in pieces as they come."""
         with self._failing(path), self._get(path, done) as response:
             skip = self._begin(path, response, done, size)
             for chunk in self._body(path, response, size - done + skip + 1):
                 passed = min(skip, len(chunk))
                 skip -= passed
                 fresh = chunk[passed:]
-                self._require(done + len(fresh) <= size, path, f"is longer than {size} bytes")
-                into.write(fresh)
                 done += len(fresh)
-                progress(done)
+                self._require(done <= size, path, f"is longer than {size} bytes")
+                yield fresh
             self._require(done == size, path, f"ended after {done} of {size} bytes")
 
     def _begin(self, path: str, response: urllib3.BaseHTTPResponse, done: int, size: int) -> int:
