@@ -81,6 +81,8 @@ def test_a_second_fetch_takes_what_is_there_and_nothing_older(
         new.requests.clear()
         assert plasm("boot", "fetch", "--repo", new.url, *where).returncode == 0
         assert not [path for path, _, _ in new.requests if path.startswith("artifacts/")]
+    kept = {".artifacts", "manifest.json", *(name.removesuffix(".squashfs") for name in FILES)}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == kept
     with serving(old) as stale:
         done = plasm("boot", "fetch", "--repo", stale.url, *where)
     assert done.returncode == 125

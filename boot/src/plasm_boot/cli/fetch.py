@@ -137,10 +137,14 @@ def _root(path: Path) -> bytes:
 def _name(path: Path, name: Path) -> Path:
     """Have what is at ``path`` at ``name`` too, in place of what was there."""
     name.parent.mkdir(parents=True, exist_ok=True)
-    temporary = name.with_name(f".{name.name}.{os.getpid()}.part")
+    temporary = name.with_name(f".{name.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     try:
-        os.link(path, temporary)
-    except OSError:
-        shutil.copyfile(path, temporary)
-    temporary.replace(name)
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
+        temporary.replace(name)
+    finally:
+        # It is still there after a failure, and where both were links to one file: a rename does nothing then.
+        temporary.unlink(missing_ok=True)
     return name
