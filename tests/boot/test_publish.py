@@ -322,10 +322,20 @@ def test_older_keys_do_not_publish_over_a_newer_root(publisher: Publisher) -> No
         refresh(publisher.repository, older, now=NOW)
 
 
-def test_an_expired_root_vouches_for_nothing(publisher: Publisher) -> None:
+def test_an_expired_root_vouches_for_nothing(publisher: Publisher, tmp_path: Path) -> None:
     with pytest.raises(InvalidKeys, match="version 1 of root has expired"):
         publisher.publish(now=NOW + timedelta(days=366))
+    away = [(publisher.folder / "keys" / name, tmp_path / name) for name in ("root-2", "root-3")]
+    for place, elsewhere in away:
+        place.rename(elsewhere)
     publisher.keys.renew(expires=NOW + timedelta(days=800))
+    with pytest.raises(InvalidKeys, match="version 1 of root has expired") as refused:
+        publisher.publish(now=NOW + timedelta(days=366))
+    assert "it lacks 1 of the 2 signatures" in (refused.value.hint or "")
+    for place, elsewhere in away:
+        elsewhere.rename(place)
+    held = next(key for key in publisher.keys.held() if key.folder.name == "root-2")
+    sign_root(publisher.folder / "keys" / "root.json", held)
     publisher.publish(now=NOW + timedelta(days=366))
 
 

@@ -155,7 +155,9 @@ class Repository:
         if self._root.is_expired(now):
             raise InvalidKeys(
                 f"version {self._root.version} of root has expired, and nobody believes what it vouches for",
-                hint="renew it with: plasm boot keys renew KEYS/",
+                hint=f"have the next one signed, it lacks {self.awaited}"
+                if self.awaited
+                else "renew it with: plasm boot keys renew KEYS/",
             )
         files: dict[str, bytes] = {}
         targets = self._next_targets(now, files)
