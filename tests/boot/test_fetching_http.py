@@ -16,7 +16,7 @@ from boot.published import HURRIED, HostileServer, serving
 from boot import published
 from plasm.errors import InvalidInput
 from plasm_boot.errors import SourceFailed
-from plasm_boot.fetching.http import HttpSource
+from plasm_boot.fetching.http import HttpSource, Patience
 
 CONTENT = bytes(range(256)) * 4000
 SIZE = len(CONTENT)
@@ -169,6 +169,13 @@ def test_a_full_disk_is_not_the_provider_s_failure(server: HostileServer) -> Non
 
     with pytest.raises(OSError, match="No space left on device"):
         server.source().download("file", SIZE, Full())
+
+
+def test_a_small_file_is_awaited_no_longer_than_it_is_worth_at_whatever_rate_it_comes(server: HostileServer) -> None:
+    server.lies["file"] = published.drips
+    source = HttpSource(server.url, Patience(minimum_rate=1, whole=0.3))
+    with pytest.raises(SourceFailed, match=f"file from {server.url} takes longer than 0.3 seconds"):
+        source.read("file", SIZE)
 
 
 def test_what_is_announced_as_too_long_is_not_read(server: HostileServer) -> None:

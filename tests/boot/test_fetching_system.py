@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -340,6 +340,52 @@ def test_at_most_so_many_are_asked_at_once(publisher: Publisher) -> None:
 
     search(publisher, *(Slow(publisher.files(), f"slow {number}") for number in range(8)), at_once=2)
     assert most == 2
+
+
+class Unanswering(Shown):
+    """A source that gives nothing before all of its kind are ``released``; ``asked`` are those who were asked."""
+
+    released = threading.Event()
+    asked: ClassVar[list[str]] = []
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        self.asked.append(self.name)
+        self.released.wait(30)
+        return super().read(path, limit)
+
+
+@pytest.fixture
+def unanswering() -> Iterator[type[Unanswering]]:
+    class Made(Unanswering):
+        released = threading.Event()
+        asked: ClassVar[list[str]] = []
+
+    yield Made
+    Made.released.set()
+
+
+def test_the_slow_keep_nobody_from_being_asked(publisher: Publisher, unanswering: type[Unanswering]) -> None:
+    strangers = [unanswering({}, f"stranger {number}") for number in range(6)]
+    honest = Shown(publisher.files(), "honest")
+    found = search(publisher, *strangers, honest, at_once=2, turn=0.01, grace=0.01)
+    assert found.sources == (honest,)
+
+
+def test_ever_so_many_slow_strangers_are_asked_no_more_than_so_many_at_a_time(
+    publisher: Publisher, unanswering: type[Unanswering]
+) -> None:
+    asking = Search(TrustedRepository(publisher.root), *WANTED, now=NOW, turn=0.001, grace=0.01)
+    for number in range(100):
+        asking.offer(unanswering({}, f"stranger {number}"))
+    honest = Shown(publisher.files(), "honest")
+    asking.offer(honest)
+    asking.close()
+    assert until(lambda: len(unanswering.asked) == 64)
+    with pytest.raises(NoProvider, match="stranger 0 has not answered yet"):
+        asking.wait(0.1)
+    assert len(unanswering.asked) == 64
+    unanswering.released.set()
+    assert asking.wait(30).sources == (honest,)
 
 
 def test_all_refusals_are_told_when_nobody_has_it(publisher: Publisher, provider: Any) -> None:

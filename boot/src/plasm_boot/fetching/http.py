@@ -38,13 +38,15 @@ class Patience:
     """How long a provider may take, in seconds, and how slow it may be.
 
     ``silence`` bounds the wait for the whole head of an answer, and for each piece of its body; of the body at least
-    ``minimum_rate`` bytes a second must come, on average over ``rate_over`` seconds.
+    ``minimum_rate`` bytes a second must come, on average over ``rate_over`` seconds.  What is read whole is small: no
+    piece of it may come after ``whole`` seconds.
     """
 
     connect: float = 10.0
     silence: float = 20.0
     minimum_rate: int = 1024
     rate_over: float = 20.0
+    whole: float = 20.0
 
 
 class HttpSource:
@@ -68,6 +70,7 @@ class HttpSource:
 
     def read(self, path: str, limit: int) -> bytes | None:
         """As :meth:`Source.read <plasm_boot.sources.Source.read>`."""
+        end = time.monotonic() + self._patience.whole
         with self._failing(path), self._get(path) as response:
             if response.status in _ABSENT:
                 return None
@@ -77,6 +80,7 @@ class HttpSource:
             data = bytearray()
             for chunk in self._body(path, response, limit + 1):
                 data += chunk
+                self._require(time.monotonic() < end, path, f"takes longer than {self._patience.whole:g} seconds")
             self._require(len(data) <= limit, path, f"is longer than {limit} bytes")
             self._require(announced in (None, len(data)), path, f"ended after {len(data)} of {announced} bytes")
             return bytes(data)
@@ -159,7 +163,7 @@ class HttpSource:
     @contextmanager
     def _answer(self, pool: urllib3.PoolManager, path: str) -> Iterator[urllib3.BaseHTTPResponse]:
         """The answer to a question for ``path``, after redirects on the same host."""
-        url = self.name + quote(path, safe="/")
+        url, begun = self.name + quote(path, safe="/"), time.monotonic()
         for _ in range(_REDIRECTS):
             response = pool.request("GET", url, preload_content=False, redirect=False)
             with closing(response):
@@ -169,6 +173,8 @@ class HttpSource:
             there = urljoin(url, response.headers.get("Location", ""))
             same = urlsplit(there)[:2] == urlsplit(url)[:2]
             self._require(same, path, f"leads to another host, {there!r:.200}")
+            in_time = time.monotonic() - begun < self._patience.silence
+            self._require(in_time, path, f"stalls: it is redirected for {self._patience.silence:g} seconds")
             url = there
         self._require(False, path, "is redirected again and again")
 

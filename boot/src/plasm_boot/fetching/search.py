@@ -2,6 +2,8 @@
 
 The first that verifies opens a short grace for the others: they may have a newer one, and more sources mean a faster
 download.  Each source is asked once.
+
+Sources that do not answer soon hold up nobody: they may still answer, but others are asked beside them meanwhile.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
 MANIFEST: Final = "manifest"
 _SHOWN: Final = 8
+_MOST_ASKED: Final = 64
+"""How many may be asked at a time in all: strangers who answer slowly cost no more threads than that."""
 
 
 @frozen
@@ -36,7 +40,8 @@ class Found:
 class Search:
     """Asks the sources that it is offered for a channel's manifest, up to ``at_once`` side by side.
 
-    ``grace`` is in seconds, from the first manifest that verifies.  Threads may share one.
+    One that has not answered after ``turn`` seconds does not count among those any more.  ``grace`` is in seconds, from
+    the first manifest that verifies.  Threads may share one.
     """
 
     def __init__(
@@ -48,7 +53,8 @@ class Search:
         *,
         now: datetime,
         report: Report = Silent(),  # noqa: B008  it has no state
-        at_once: int = 4,
+        at_once: int = 8,
+        turn: float = 2.0,
         grace: float = 2.0,
     ) -> None:
         self._trusted = trusted
@@ -56,11 +62,13 @@ class Search:
         self._now = now
         self._report = report
         self._at_once = at_once
+        self._turn = turn
         self._grace = grace
         self._changed = threading.Condition()
         self._waiting: deque[Source] = deque()
         self._known: set[str] = set()
-        self._asking = 0
+        self._asked: set[str] = set()
+        self._in_turn: set[str] = set()
         self._closed = False
         self._found: list[tuple[Source, VerifiedManifest]] = []
         self._first_found_at = 0.0
@@ -74,15 +82,13 @@ class Search:
             return dict(self._refusals)
 
     def offer(self, source: Source) -> None:
-        """Ask ``source`` too, now or as soon as another has answered; one of a known name is not asked again."""
+        """Ask ``source`` too, as soon as it is its turn; one of a known name is not asked again."""
         with self._changed:
             if self._closed or source.name in self._known:
                 return
             self._known.add(source.name)
             self._waiting.append(source)
-            if self._asking < self._at_once:
-                self._asking += 1
-                threading.Thread(target=self._ask_waiting, name="manifest", daemon=True).start()
+            self._ask_more()
 
     def close(self) -> None:
         """No more sources will be offered."""
@@ -109,7 +115,7 @@ class Search:
             return Found(newest, tuple(source for source, verified in self._found if verified.data == newest.data))
 
     def _over(self, deadline: float | None) -> bool:
-        if self._failure is not None or (self._closed and not self._asking):
+        if self._failure is not None or (self._closed and not self._asked):
             return True
         end = self._first_found_at + self._grace if self._found else deadline
         return end is not None and time.monotonic() >= end
@@ -122,23 +128,41 @@ class Search:
         if not self._known:
             return NoProvider("no provider was found", hint="name one by its URL, or start one with: plasm provide")
         reasons = [error.message for error in self._refusals.values()]
+        reasons += [f"{name} has not answered yet" for name in sorted(self._asked)]
         reasons += [f"{source.name} was not asked yet" for source in self._waiting]
         told = "; ".join(reasons[:_SHOWN]) or "none answered in time"
         return NoProvider(f"no provider has a system that verifies: {told}", hint="try other providers")
 
-    def _ask_waiting(self) -> None:
-        while True:
+    def _ask_more(self) -> None:
+        """Begin to ask those whose turn it is; the lock is held."""
+        if self._failure is not None:
+            return
+        while self._waiting and len(self._in_turn) < self._at_once and len(self._asked) < _MOST_ASKED:
+            source = self._waiting.popleft()
+            self._asked.add(source.name)
+            self._in_turn.add(source.name)
+            threading.Thread(target=self._ask_in_turn, args=(source,), name="manifest", daemon=True).start()
+
+    def _ask_in_turn(self, source: Source) -> None:
+        turn = threading.Timer(self._turn, self._end_turn, (source,))
+        turn.daemon = True
+        turn.start()
+        try:
+            self._ask(source)
+        except Exception as error:
             with self._changed:
-                if not self._waiting or self._failure is not None:
-                    self._asking -= 1
-                    self._changed.notify_all()
-                    return
-                source = self._waiting.popleft()
-            try:
-                self._ask(source)
-            except Exception as error:
-                with self._changed:
-                    self._failure = error
+                self._failure = error
+        finally:
+            turn.cancel()
+            with self._changed:
+                self._asked.remove(source.name)
+                self._end_turn(source)
+                self._changed.notify_all()
+
+    def _end_turn(self, source: Source) -> None:
+        with self._changed:
+            self._in_turn.discard(source.name)
+            self._ask_more()
 
     def _ask(self, source: Source) -> None:
         self._report.asked(source.name, MANIFEST)
