@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +14,7 @@ from attrs import frozen
 from plasm.errors import UnreadableInput
 from plasm_boot.errors import InvalidBootManifest
 from plasm_boot.manifest import MAX_MANIFEST_BYTES, BootManifest, discovery_key
-from plasm_boot.provider.folder import Folder
+from plasm_boot.provider.folder import NOT_THERE, Folder
 from plasm_boot.provider.names import TIMESTAMP, Name, named
 
 MAX_MANIFESTS: Final = 10_000
@@ -69,15 +71,17 @@ class Catalogue:
             return
         # Manifests, not the metadata, say whether there is anything new: in a copy they may come after it.
         try:
-            found = {name.path: self._publication(name) for name in self._manifests()}
+            found = {name.path: self._publication(name) for name in islice(self._manifests(), MAX_MANIFESTS)}
         except OSError as error:
             raise self._unreadable(error) from None
         self._read = {path: publication for path, publication in found.items() if publication is not None}
         self.publications = tuple(sorted(_newest(self._read.values())))
 
-    def _manifests(self) -> Iterable[Name]:
-        paths = (path.relative_to(self._path) for path in self._path.glob("targets/*/*/*/*.manifest.json"))
-        return filter(None, (named(path.as_posix()) for path in islice(paths, MAX_MANIFESTS)))
+    def _manifests(self) -> Iterator[Name]:
+        # Not by glob: what it cannot read, it takes for empty.
+        for folder, _, files in os.walk(self._path / "targets", onerror=_heed):
+            within = Path(folder).relative_to(self._path).as_posix()
+            yield from filter(None, (named(f"{within}/{file}") for file in files))
 
     def _publication(self, name: Name) -> Publication | None:
         # A manifest never changes, for its name says what is in it; but one that is still being copied is none yet.
@@ -103,6 +107,14 @@ class Catalogue:
         )
 
 
+def _heed(error: OSError) -> None:
+    """Raise it, unless there merely is no such folder any more, or none for us."""
+    if error.errno not in NOT_THERE:
+        raise error
+
+
 def _newest(publications: Iterable[Publication]) -> Iterable[Publication]:
-    # Sorted, the last of each is the newest.
-    return {(each.channel, each.arch, each.mode): each for each in sorted(publications)}.values()
+    # The last of each is the newest.
+    return {
+        (each.channel, each.arch, each.mode): each for each in sorted(publications, key=attrgetter("version"))
+    }.values()

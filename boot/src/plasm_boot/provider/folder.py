@@ -10,7 +10,7 @@ from typing import Final
 
 from plasm_boot.provider.names import Name
 
-_NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO)
+NOT_THERE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO)
 """Nothing of that name; a file or a link in place of a folder; a link; not for us; a socket."""
 
 
@@ -62,7 +62,7 @@ class Folder:
             # A pipe would have us wait for who writes into it.
             descriptor = _step(within, last, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno in _NOT_THERE:
+            if error.errno in NOT_THERE:
                 return None
             raise
         opened = OpenFile(descriptor)
