@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 pytest.importorskip("plasm_boot")
 
 from attrs import evolve
+from boot.fetched import ARTIFACTS, GENUINE, PATIENT, contents, search
 from boot.published import FILES, NOW, WANTED, Heard, HostileServer, Publisher, Shown, serving, until
 
 from boot import published
@@ -24,15 +25,12 @@ from plasm.errors import UnwritableOutput
 from plasm_boot.errors import NoProvider
 from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.folder import FolderSource
-from plasm_boot.fetching.http import Patience
 from plasm_boot.fetching.search import Found, Search
 from plasm_boot.fetching.store import ArtifactStore, PartialFile
 from plasm_boot.manifest import Artifact
 from plasm_boot.sources import Source
 from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
-ARTIFACTS = ("kernel", "initramfs", "rootfs")
-PATIENT = Patience()
 METADATA = ("timestamp", "snapshot", "targets", "manifest")
 
 
@@ -53,21 +51,6 @@ def provider(publisher: Publisher) -> Iterator[Callable[[], HostileServer]]:
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore(tmp_path / "store")
-
-
-def search(publisher: Publisher, *sources: Source, heard: Heard | None = None, **options: Any) -> Found:
-    asking = Search(TrustedRepository(publisher.root), *WANTED, report=heard or Heard(), **{"now": NOW, **options})
-    for source in sources:
-        asking.offer(source)
-    asking.close()
-    return asking.wait(30)
-
-
-def contents(paths: dict[str, Path]) -> dict[str, bytes]:
-    return {name: path.read_bytes() for name, path in paths.items()}
-
-
-GENUINE = {name.removesuffix(".squashfs"): data for name, data in FILES.items()}
 
 
 def test_one_provider_is_enough(publisher: Publisher, provider: Any, store: ArtifactStore) -> None:
@@ -340,52 +323,6 @@ def test_at_most_so_many_are_asked_at_once(publisher: Publisher) -> None:
 
     search(publisher, *(Slow(publisher.files(), f"slow {number}") for number in range(8)), at_once=2)
     assert most == 2
-
-
-class Unanswering(Shown):
-    """A source that gives nothing before all of its kind are ``released``; ``asked`` are those who were asked."""
-
-    released = threading.Event()
-    asked: ClassVar[list[str]] = []
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        self.asked.append(self.name)
-        self.released.wait(30)
-        return super().read(path, limit)
-
-
-@pytest.fixture
-def unanswering() -> Iterator[type[Unanswering]]:
-    class Made(Unanswering):
-        released = threading.Event()
-        asked: ClassVar[list[str]] = []
-
-    yield Made
-    Made.released.set()
-
-
-def test_the_slow_keep_nobody_from_being_asked(publisher: Publisher, unanswering: type[Unanswering]) -> None:
-    strangers = [unanswering({}, f"stranger {number}") for number in range(6)]
-    honest = Shown(publisher.files(), "honest")
-    found = search(publisher, *strangers, honest, at_once=2, turn=0.01, grace=0.01)
-    assert found.sources == (honest,)
-
-
-def test_ever_so_many_slow_strangers_are_asked_no_more_than_so_many_at_a_time(
-    publisher: Publisher, unanswering: type[Unanswering]
-) -> None:
-    asking = Search(TrustedRepository(publisher.root), *WANTED, now=NOW, turn=0.001, grace=0.01)
-    for number in range(100):
-        asking.offer(unanswering({}, f"stranger {number}"))
-    honest = Shown(publisher.files(), "honest")
-    asking.offer(honest)
-    asking.close()
-    assert until(lambda: len(unanswering.asked) == 64)
-    with pytest.raises(NoProvider, match="stranger 0 has not answered yet"):
-        asking.wait(0.1)
-    assert len(unanswering.asked) == 64
-    unanswering.released.set()
-    assert asking.wait(30).sources == (honest,)
 
 
 def test_all_refusals_are_told_when_nobody_has_it(publisher: Publisher, provider: Any) -> None:

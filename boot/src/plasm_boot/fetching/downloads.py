@@ -2,18 +2,21 @@
 
 A download that breaks is continued from the next source.  What turns out wrong then could be any one's fault: it is
 fetched anew by one source at a time, so that whoever lies is named.  A source that fails once is not asked again.
+
+A source that is slow fails in nothing.  When a much faster one has nothing to do, that one goes on with what the slow
+one has begun.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from plasm_boot.errors import NoProvider, SourceFailed, Untrusted
 from plasm_boot.fetching.http import HttpSource
@@ -24,6 +27,9 @@ from plasm_boot.manifest import Artifact
 from plasm_boot.sources import Source
 
 _BEFORE: Final = "an earlier download"
+_PRESUMED_RATE: Final = 1024.0 * 1024
+"""Bytes a second of a source that was not measured yet: few are slower without having something in their way."""
+_MUCH_FASTER: Final = 4
 
 
 def download(
@@ -32,11 +38,13 @@ def download(
     *,
     report: Report = Silent(),  # noqa: B008  it has no state
     at_once: int = 4,
+    measured_over: float = 5.0,
     open_url: Callable[[str], Source] = HttpSource,
 ) -> dict[str, Path]:
     """Where in ``store`` each artifact of the manifest that was ``found`` is, verified; by the artifact's name.
 
-    ``open_url`` gives a source for an address that the manifest names outside of the repository.
+    Sources are measured over ``measured_over`` seconds each time.  ``open_url`` gives a source for an address that the
+    manifest names outside of the repository.
 
     Raises:
         NoProvider: not all could be had; the message says why not from which source.
@@ -53,19 +61,20 @@ def download(
             report.progress(name, artifact.size, artifact.size)
     if missing:
         supplies = _supplies(found.sources, [task.artifact for task in missing.values()], open_url)
-        _Downloads(list(missing.values()), supplies, store, report).run(at_once)
+        _Downloads(list(missing.values()), supplies, store, report).run(at_once, measured_over)
     return {name: store.path(artifact) for name, artifact in named.items()}
 
 
-@frozen
+@define(eq=False)
 class _Supply:
-    """A source, and the paths at which it may have artifacts, by their digests."""
+    """A source, and the paths at which it may have artifacts, by their digests; ``rate`` is in bytes a second."""
 
     source: Source
     paths: Mapping[str, tuple[str, ...]]
+    rate: float = _PRESUMED_RATE
 
 
-@define
+@define(eq=False)
 class _Task:
     """An artifact to be fetched; ``givers`` gave what is there of it.  When it is ``suspect``, one gives all of it."""
 
@@ -75,6 +84,46 @@ class _Task:
     suspect: bool = False
 
 
+class _CutOff(Exception):
+    """A download is to be left to another source."""
+
+
+@define(eq=False)
+class _Attempt:
+    """A source at work on a task.  It measures itself; when it is ``cut_off``, it ends with the next bytes."""
+
+    supply: _Supply
+    task: _Task
+    cut_off: bool = False
+    _done: int = 0
+    _measured_done: int = 0
+    _measured_at: float | None = None
+
+    def begin(self, done: int) -> None:
+        """The source is about to be asked for what is missing beyond ``done`` bytes."""
+        self._done = self._measured_done = done
+        self._measured_at = time.monotonic()
+
+    def proceed(self, done: int) -> None:
+        """So much is there now.
+
+        Raises:
+            _CutOff: that is enough.
+        """
+        if self.cut_off:
+            raise _CutOff
+        self._done = done
+
+    def measure(self, seconds: float) -> float | None:
+        """The rate since it was measured last, if that was so many ``seconds`` ago."""
+        now = time.monotonic()
+        if self._measured_at is None or now - self._measured_at < seconds:
+            return None
+        rate = (self._done - self._measured_done) / (now - self._measured_at)
+        self._measured_done, self._measured_at = self._done, now
+        return rate
+
+
 class _Downloads:
     """What is to be done, what is being done, and by whom."""
 
@@ -82,87 +131,98 @@ class _Downloads:
         self, tasks: Sequence[_Task], supplies: Sequence[_Supply], store: ArtifactStore, report: Report
     ) -> None:
         self._pending = list(tasks)
-        self._active: list[_Task] = []
-        self._supplies = deque(supplies)
+        self._active: list[_Attempt] = []
+        self._supplies = list(supplies)
         self._store = store
         self._report = report
         self._changed = threading.Condition()
-        self._threads = 0
         self._refusals: list[str] = []
         self._failure: Exception | None = None
 
-    def run(self, at_once: int) -> None:
-        """Fetch everything, in so many threads."""
-        self._threads = min(at_once, len(self._supplies))
-        for _ in range(self._threads):
-            threading.Thread(target=self._work, name="download", daemon=True).start()
+    def run(self, at_once: int, measured_over: float) -> None:
+        """Fetch everything, so many at once, each in a thread of its own."""
         with self._changed:
-            while self._threads and (self._pending or self._active) and self._failure is None:
-                self._changed.wait()
-            if self._failure is not None:
-                raise self._failure
-            if self._pending or self._active:
-                names = ", ".join(task.name for task in self._pending)
-                raise NoProvider(
-                    f"{names} could not be had: {'; '.join(self._refusals)}", hint="try again, or other providers"
-                )
+            try:
+                while self._pending or self._active:
+                    self._begin(at_once)
+                    if not self._active:
+                        raise self._none()
+                    self._changed.wait(measured_over)
+                    if self._failure is not None:
+                        raise self._failure
+                    self._cut_off_the_slow(measured_over)
+            finally:
+                for attempt in self._active:
+                    attempt.cut_off = True
 
-    def _work(self) -> None:
+    def _begin(self, at_once: int) -> None:
+        """Give each task that waits to the fastest source that is idle and has it."""
+        for task in tuple(self._pending):
+            idle = self._idle(task)
+            if idle and len(self._active) < at_once:
+                attempt = _Attempt(max(idle, key=lambda supply: supply.rate), task)
+                self._pending.remove(task)
+                self._active.append(attempt)
+                threading.Thread(target=self._work, args=(attempt,), name="download", daemon=True).start()
+
+    def _cut_off_the_slow(self, measured_over: float) -> None:
+        for attempt in self._active:
+            rate = attempt.measure(measured_over)
+            if rate is not None:
+                attempt.supply.rate = rate
+                if any(supply.rate > _MUCH_FASTER * rate for supply in self._idle(attempt.task)):
+                    attempt.cut_off = True
+
+    def _idle(self, task: _Task) -> list[_Supply]:
+        """The sources that may have ``task`` and do nothing."""
+        busy = [attempt.supply for attempt in self._active]
+        return [supply for supply in self._supplies if task.artifact.sha256 in supply.paths and supply not in busy]
+
+    def _none(self) -> NoProvider:
+        names = ", ".join(task.name for task in self._pending)
+        return NoProvider(
+            f"{names} could not be had: {'; '.join(self._refusals)}", hint="try again, or other providers"
+        )
+
+    def _work(self, attempt: _Attempt) -> None:
+        complete = False
         try:
-            while (supply := self._next_supply()) is not None:
-                while (task := self._take(supply)) is not None and self._carry_out(supply, task):
-                    pass
+            complete = self._carry_out(attempt)
         except Exception as error:
             with self._changed:
                 self._failure = error
         with self._changed:
-            self._threads -= 1
-            self._changed.notify_all()
-
-    def _next_supply(self) -> _Supply | None:
-        with self._changed:
-            return self._supplies.popleft() if self._supplies else None
-
-    def _take(self, supply: _Supply) -> _Task | None:
-        """A task for ``supply``; waits while one may come back from another; none when there is nothing to do."""
-        with self._changed:
-            while self._failure is None:
-                for task in self._pending:
-                    if task.artifact.sha256 in supply.paths:
-                        self._pending.remove(task)
-                        self._active.append(task)
-                        return task
-                if not any(task.artifact.sha256 in supply.paths for task in self._active):
-                    break
-                self._changed.wait()
-            return None
-
-    def _carry_out(self, supply: _Supply, task: _Task) -> bool:
-        """Whether ``supply`` may be asked for more."""
-        self._report.asked(supply.source.name, task.name)
-        complete, trusted = False, True
-        try:
-            complete = self._fetch(supply, task)
-        except (SourceFailed, Untrusted) as error:
-            trusted = False
-            with self._changed:
-                self._refusals.append(error.message)
-            self._report.refused(supply.source.name, task.name, error)
-        with self._changed:
-            self._active.remove(task)
+            self._active.remove(attempt)
             if not complete:
-                self._pending.insert(0, task)
+                self._pending.insert(0, attempt.task)
             self._changed.notify_all()
-        if complete:
-            self._report.verified(supply.source.name, task.name)
-        return trusted
 
-    def _fetch(self, supply: _Supply, task: _Task) -> bool:
+    def _carry_out(self, attempt: _Attempt) -> bool:
+        """Whether the task is done now; a source that fails is not asked for more."""
+        name, what = attempt.supply.source.name, attempt.task.name
+        self._report.asked(name, what)
+        try:
+            complete = self._fetch(attempt)
+        except _CutOff:
+            return False
+        except (SourceFailed, Untrusted) as error:
+            with self._changed:
+                self._supplies.remove(attempt.supply)
+                self._refusals.append(error.message)
+            self._report.refused(name, what, error)
+            return False
+        if complete:
+            self._report.verified(name, what)
+        return complete
+
+    def _fetch(self, attempt: _Attempt) -> bool:
         """Whether the artifact is complete and right now.
 
         Raises:
             SourceFailed, Untrusted: it is not, and the source is to blame.
+            _CutOff: it is not, and nobody is.
         """
+        supply, task = attempt.supply, attempt.task
         with self._store.partial(task.artifact) as file:
             if self._store.find(task.artifact) is not None:
                 return True
@@ -173,7 +233,7 @@ class _Downloads:
                 task.givers.add(_BEFORE)
             if file.size < task.artifact.size:
                 task.givers.add(supply.source.name)
-                self._download(supply, task, file)
+                self._download(attempt, file)
             if file.sha256 == task.artifact.sha256:
                 self._store.keep(task.artifact, file)
                 return True
@@ -186,16 +246,18 @@ class _Downloads:
             task.suspect = True
             return False
 
-    def _download(self, supply: _Supply, task: _Task, file: PartialFile) -> None:
-        *others, last = supply.paths[task.artifact.sha256]
+    def _download(self, attempt: _Attempt, file: PartialFile) -> None:
+        source, task = attempt.supply.source, attempt.task
+
+        def progress(done: int) -> None:
+            attempt.proceed(done)
+            self._report.progress(task.name, done, task.artifact.size)
+
+        attempt.begin(file.size)
+        *others, last = attempt.supply.paths[task.artifact.sha256]
         for path in (*others, last):
             try:
-                supply.source.download(
-                    path,
-                    task.artifact.size,
-                    file,
-                    progress=lambda done: self._report.progress(task.name, done, task.artifact.size),
-                )
+                source.download(path, task.artifact.size, file, progress=progress)
             except SourceFailed:
                 if path is last:
                     raise
