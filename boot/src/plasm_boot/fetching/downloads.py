@@ -3,8 +3,8 @@
 A download that breaks is continued from the next source.  What turns out wrong then could be any one's fault: it is
 fetched anew by one source at a time, so that whoever lies is named.  A source that fails once is not asked again.
 
-A source that is slow fails in nothing.  When a much faster one has nothing to do, that one goes on with what the slow
-one has begun.
+A source that is merely slow has not failed: when a much faster one has nothing to do, that one goes on with what the
+slow one has begun.
 """
 
 from __future__ import annotations
