@@ -99,7 +99,8 @@ def test_large_headers_are_refused(repo: Repository, said: bytes) -> None:
 
 
 def test_clients_that_reset_at_any_moment_hinder_nobody(repo: Repository) -> None:
-    started = (b"", b"GET /hea", request("/health"), request("/health") * 2, b"\0\r\n\r\n")
+    whole = (request("/health"), request("/health") * 2, request("/health", "Connection: close"))
+    started = (b"", b"GET /hea", *whole, b"GET /health HTTP/1.0\r\n\r\n", b"\0\r\n\r\n")
     with serving(repo.path) as served:
         for said in started * 50:
             with served.connect() as connection:
@@ -107,6 +108,7 @@ def test_clients_that_reset_at_any_moment_hinder_nobody(repo: Repository) -> Non
                 connection.sendall(said)
         assert served.get("/health").status == 200
         until(lambda: connections(served) == 1)
+        assert "warning" not in served.log.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,11 @@ class Connection:
         elif isinstance(event, Closed) and not self._is_ended:
             self._is_ended = True
             # Closing while the other end still sends would make it lose what it has not read.
-            async with self._sending:
-                await self._stream.send_eof()
+            try:
+                async with self._sending:
+                    await self._stream.send_eof()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self.drop()  # the other end did not wait for it
             self._wait_only(_LINGERING_SECONDS)
             await self._protocol.handle(Closed())
 
