@@ -16,12 +16,12 @@ def test_providers_and_peers_may_be_repeated_and_the_last_mode_counts() -> None:
     said = Arguments.parse(
         "phase.mode=local phase.provider=http://10.0.2.2:8380 quiet phase.mode=internet "
         'phase.provider="https://boot.example.org/plasm" phase.channel=testing phase.debug=1 '
-        "phase.bootstrap=/dns/example.org/tcp/4001/p2p/12D3KooWA"
+        "phase.bootstrap=/dns/example.org/tcp/4001/p2p/12D3KooWSDRoAeQFhhdzRqYPRZRuuPuimSQjjw47sFXjPe6NQBMn"
     )
     assert said.mode == "internet"
     assert said.channel == "testing"
     assert said.providers == ("http://10.0.2.2:8380", "https://boot.example.org/plasm")
-    assert said.bootstrap == ("/dns/example.org/tcp/4001/p2p/12D3KooWA",)
+    assert said.bootstrap == ("/dns/example.org/tcp/4001/p2p/12D3KooWSDRoAeQFhhdzRqYPRZRuuPuimSQjjw47sFXjPe6NQBMn",)
     assert said.debug
 
 
@@ -31,7 +31,7 @@ def test_providers_and_peers_may_be_repeated_and_the_last_mode_counts() -> None:
         ("192.0.2.7/24", "192.0.2.7/24", "None", "None"),
         ("192.0.2.7/24,192.0.2.1", "192.0.2.7/24", "192.0.2.1", "None"),
         ("192.0.2.7/24,,192.0.2.53", "192.0.2.7/24", "None", "192.0.2.53"),
-        ("2001:db8::7/64,fe80::1,2001:db8::53", "2001:db8::7/64", "fe80::1", "2001:db8::53"),
+        ("2001:db8::7/64,,2001:db8::53", "2001:db8::7/64", "None", "2001:db8::53"),
     ],
 )
 def test_an_address_can_be_fixed(text: str, address: str, gateway: str, dns: str) -> None:
@@ -47,11 +47,14 @@ def test_an_address_can_be_fixed(text: str, address: str, gateway: str, dns: str
         "phase.ip=192.0.2.7/33",
         "phase.ip=192.0.2.7/24,a,b,c",
         "phase.ip=",
+        "phase.ip=2001:db8::7/64,fe80::1",
+        "phase.ip=192.0.2.7/24,fe80::1",
         "phase.mode=../etc",
         "phase.channel=Stable",
         "phase.provider=ftp://10.0.2.2/",
         "phase.provider=http://",
         "phase.bootstrap=example.org:4001",
+        "phase.bootstrap=/dns/example.org/tcp/4001/p2p/12D3KooWA",
         "phase.bootstrap",
     ],
 )

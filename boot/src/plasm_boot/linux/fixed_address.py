@@ -17,7 +17,7 @@ class FixedAddress(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> FixedAddress:
-        """``ADDRESS/PREFIX[,GATEWAY[,DNS]]``.
+        """``ADDRESS/PREFIX[,GATEWAY[,DNS]]``; a gateway is of IPv4 (dhcpcd sets no static router of IPv6).
 
         Raises:
             ValueError: it is not.
@@ -26,7 +26,10 @@ class FixedAddress(NamedTuple):
         if "/" not in address or len(others) > 2:  # noqa: PLR2004
             raise ValueError(text)
         parsed = [ipaddress.ip_address(other) if other else None for other in others]
-        return cls(ipaddress.ip_interface(address), *parsed)
+        made = cls(ipaddress.ip_interface(address), *parsed)
+        if made.gateway is not None and not made.address.version == made.gateway.version == 4:  # noqa: PLR2004
+            raise ValueError(f"{text}: a gateway is of IPv4; routers of IPv6 advertise themselves")
+        return made
 
     def __str__(self) -> str:
         """What :meth:`parse` reads."""

@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 
 from attrs import frozen
 
+from plasm.errors import InvalidInput
+from plasm.model import PeerId
 from plasm_boot.errors import BootArgumentInvalid
 from plasm_boot.linux.fixed_address import FixedAddress
 
@@ -17,7 +19,7 @@ _PREFIX: Final = "phase."
 _WORD: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _URL: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
-_MULTIADDRESS: Final = re.compile(r"/[!-~]{1,500}/p2p/[A-Za-z0-9]{1,128}", re.ASCII)
+_MULTIADDRESS: Final = re.compile(r"/[!-~]{1,500}/p2p/(?P<peer>[A-Za-z0-9]{1,128})", re.ASCII)
 
 
 @frozen
@@ -45,7 +47,7 @@ class Arguments:
             mode=_last(said, "mode", _matching(_NAME)),
             channel=_last(said, "channel", _matching(_NAME)),
             providers=tuple(_all(said, "provider", _matching(_URL))),
-            bootstrap=tuple(_all(said, "bootstrap", _matching(_MULTIADDRESS))),
+            bootstrap=tuple(_all(said, "bootstrap", _peer)),
             address=_last(said, "ip", FixedAddress.parse),
             debug=("debug", "1") in said,
         )
@@ -76,10 +78,18 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
     return read
 
 
+def _peer(text: str) -> str:
+    match = _MULTIADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    PeerId.parse(match["peer"])
+    return text
+
+
 def _read(name: str, value: str, read: Callable[[str], T]) -> T:
     try:
         return read(value)
-    except ValueError:
+    except (ValueError, InvalidInput):
         raise BootArgumentInvalid(
             f"{_PREFIX}{name}={value:.100} on the kernel's command line cannot be used",
             hint="reboot, and press e in the menu to edit the command line",

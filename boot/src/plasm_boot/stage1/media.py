@@ -80,8 +80,14 @@ def mount_state(devices: Devices) -> State | None:
         modules.load(["ext4"])
         _mount(found[0], STATE, "ext4", syscalls.NO_SUID | syscalls.NO_DEVICES | syscalls.NO_EXECUTION)
     state = State(found[1].identifier)
-    for folder in (state.memory, state.artifacts):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for folder in (state.memory, state.artifacts):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        release()
+        raise MediumMissing(
+            f"{found[0]} cannot keep anything: {error.strerror}", hint="check its file system, or write the medium anew"
+        ) from None
     return state
 
 

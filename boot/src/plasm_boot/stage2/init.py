@@ -81,11 +81,14 @@ def _mount_state(arguments: Arguments, consoles: Consoles) -> None:
         )
         return
     modules.load(["ext4"])
-    os.makedirs(_STATE, exist_ok=True)
-    syscalls.mount(device, _STATE, "ext4", syscalls.NO_SUID | syscalls.NO_DEVICES)
-    for folder in (f"{_STATE}/plasm", f"{_ROOT}/var/lib/plasm"):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    syscalls.mount(f"{_STATE}/plasm", f"{_ROOT}/var/lib/plasm", "", syscalls.BIND)
+    try:
+        os.makedirs(_STATE, exist_ok=True)
+        syscalls.mount(device, _STATE, "ext4", syscalls.NO_SUID | syscalls.NO_DEVICES)
+        for folder in (f"{_STATE}/plasm", f"{_ROOT}/var/lib/plasm"):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        syscalls.mount(f"{_STATE}/plasm", f"{_ROOT}/var/lib/plasm", "", syscalls.BIND)
+    except OSError as error:
+        consoles.write(f"phase: the state on {device} cannot be used: {error}; state is kept until power off\r\n")
 
 
 def _device_of(identifier: str) -> str | None:
