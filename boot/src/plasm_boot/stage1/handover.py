@@ -82,7 +82,7 @@ def load(kernel: Path, initramfs: Path, line: str) -> None:
         with kernel.open("rb") as first, initramfs.open("rb") as second:
             syscalls.kexec_file_load(first.fileno(), second.fileno(), line)
     except OSError as error:
-        hint = "a machine needs about four times the size of the root file system as memory"
+        hint = "a machine needs about seven times the size of the root file system as memory"
         if error.errno == errno.ENOSYS:
             hint = "the image needs a kernel that is built with CONFIG_KEXEC_FILE"
         raise HandoverFailed(f"this kernel does not take the next one: {error.strerror}", hint=hint) from None
