@@ -19,13 +19,13 @@ from pathlib import Path
 import anyio
 
 import plasm
-from plasm.client.oneshot import CollectingSink
 from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, PeerRecord, Transport
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
-from plasm.submission.exchange import Immediately, submit
-from plasm.submission.replay import ReplayableInput
+from plasm.submission.exchange import submit
 
 ROOT = Path(__file__).parent.parent
 HELLO = ROOT / "examples" / "hello" / "hello.wasm"

@@ -106,7 +106,7 @@ def whole_process(home: str) -> list[Measurement]:
 def warm_job() -> list[Measurement]:
     """A job through the library, its worker and its module warm."""
     import plasm
-    from plasm.client.oneshot import CollectingSink
+    from plasm.jobs.sinks import CollectingSink
 
     module = plasm.read_module(HELLO)
     job = plasm.Job(plasm.Manifest(module.digest, plasm.Invocation([GREETING])), module)
@@ -131,7 +131,7 @@ def warm_job() -> list[Measurement]:
 def two_workers() -> list[Throughput]:
     """Jobs a second of two workers on two cores, asked for by two threads."""
     import plasm
-    from plasm.client.oneshot import CollectingSink
+    from plasm.jobs.sinks import CollectingSink
 
     measured = []
     with tempfile.TemporaryDirectory(prefix="plasm-bench-") as folder, plasm.LocalClient(workers=2) as client:

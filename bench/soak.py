@@ -28,14 +28,14 @@ from attrs import frozen
 from mesh import HELLO, peer
 
 import plasm
-from plasm.client.oneshot import CollectingSink
 from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
 from plasm.errors import PlasmError
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh import JOB_PROTOCOL
 from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
-from plasm.submission.exchange import Immediately, submit
+from plasm.submission.exchange import submit
 
 SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "3600"))
 REPORTS: Final = 6  # at least so many; the first one is taken for warm

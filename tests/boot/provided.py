@@ -18,7 +18,7 @@ import trio
 from attrs import define, evolve
 
 from plasm.config import Config
-from plasm.node.log import Log
+from plasm.ops.log import Log
 from plasm_boot.manifest import Artifact, BootManifest
 from plasm_boot.provider.addresses import Endpoint
 from plasm_boot.provider.advertising import Advertising

@@ -22,7 +22,7 @@ from boot.provided import repository
 from plasm.config import Config
 from plasm.contracts import PeerRecord
 from plasm.model import PeerId
-from plasm.node.log import Log
+from plasm.ops.log import Log
 from plasm_boot.fetching.discovering import MAX_PER_PEER, MAX_PROVIDERS, providers
 from plasm_boot.provider.advertising import Advertising, Offer, advertising
 from world import ROOT

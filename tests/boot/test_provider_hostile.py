@@ -20,7 +20,7 @@ pytest.importorskip("plasm_boot")
 from boot.provided import CONTENT, Repository, Served, hear, repository, serving
 
 from plasm.errors import InvalidInput, UnreadableInput
-from plasm.node.log import Log
+from plasm.ops.log import Log
 from plasm_boot.provider import connection as connection_module
 from plasm_boot.provider import provider as provider_module
 from plasm_boot.provider.addresses import Endpoint, announced, reached_at

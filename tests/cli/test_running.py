@@ -12,7 +12,7 @@ def test_garbage_of_what_may_take_long_is_collected() -> None:
     """The command itself begins without: it would take a tenth of a short run."""
     code = """
 import gc, weakref
-from plasm.cli.running import run
+from plasm.ops.running import run
 
 class Ring:
     def __init__(self):

@@ -18,8 +18,8 @@ from plasm.config import NodeConfig, check_file, read
 from plasm.config.reading import leaves
 from plasm.config.reference import default_file, page, schema
 from plasm.node.configuration import policy_of
-from plasm.node.log import Event, Log
 from plasm.node.policy import Policy
+from plasm.ops.log import Event, Log
 from world import ROOT, Plasm
 
 Write = Callable[[Path, str], Path]

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess, nodes
 
 from jobs import EXIT, FLOOD
-from plasm.client.control import ControlClient
-from plasm.control import LineReader, line, short_path
+from plasm.control.address import short_path
+from plasm.control.client import ControlClient
+from plasm.control.lines import LineReader, line
 from plasm.errors import NodeNotRunning, ProtocolViolation
 from plasm.model import Sha256
 from plasm.node.store import Store
@@ -123,8 +124,8 @@ def test_the_systems_node_serves_those_whom_it_lets_in(
     node: NodeProcess, plasm_home: Path, hello: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; import plasm.cli.node; from plasm.cli.app import main; "
-        f"plasm.cli.node.SYSTEM_SOCKET = Path({str(socket_of(plasm_home))!r}); "
+        "import sys; from pathlib import Path; import plasm.control.finding; from plasm.cli.app import main; "
+        f"plasm.control.finding.SYSTEM_SOCKET = Path({str(socket_of(plasm_home))!r}); "
         f"sys.exit(main(['submit', {str(hello)!r}, 'abc']))"
     )
     environment = plasm_environment(HOME=str(tmp_path))
@@ -278,9 +279,9 @@ def test_what_is_no_request_is_told(node: NodeProcess, plasm_home: Path) -> None
 
 def test_run_has_the_node_itself_run_it(node: NodeProcess, plasm_home: Path, hello: Path) -> None:
     from plasm import Invocation, Job, Manifest, read_module
-    from plasm.client.oneshot import CollectingSink
-    from plasm.client.relayed import RelayedJob
-    from plasm.execution.cancellation import Cancellation
+    from plasm.control.relayed import RelayedJob
+    from plasm.jobs.cancellation import Cancellation
+    from plasm.jobs.sinks import CollectingSink
 
     module, sink, told = read_module(hello), CollectingSink(), []
     job = Job(Manifest(module.digest, Invocation(["abc"])), module)

@@ -9,7 +9,7 @@ import pytest
 
 from plasm import Invocation, Job, Limits, Manifest, Mount, Preopen, read_module
 from plasm.artifacts.cache import ArtifactCache
-from plasm.execution.executor import Executor
+from plasm.execution.parent.executor import Executor
 from world import Wasm
 
 ENDLESS = Limits(output=2**40, wall_time=3_600_000)

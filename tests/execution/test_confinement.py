@@ -11,8 +11,8 @@ import pytest
 from execution.conftest import LAX_RUNTIME, MakeJob, Start, doing, folder
 
 from plasm import Outcome
-from plasm.client.oneshot import CollectingSink
-from plasm.execution import confinement
+from plasm.execution.worker import confinement
+from plasm.jobs.sinks import CollectingSink
 
 Install = Callable[..., None]
 
@@ -158,7 +158,7 @@ def test_a_job_with_other_folders_gets_another_worker(
 
 
 def test_what_a_kernel_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from plasm.execution.confinement import landlock, seccomp
+    from plasm.execution.worker.confinement import landlock, seccomp
 
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     monkeypatch.setattr(seccomp, "available", lambda: False)
@@ -168,7 +168,7 @@ def test_what_a_kernel_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_the_filter_of_each_architecture_is_well_formed(machine: str) -> None:
     """Every jump of the program leads to one of its instructions, and its last instruction returns."""
-    from plasm.execution.confinement import seccomp as module
+    from plasm.execution.worker.confinement import seccomp as module
 
     program = module._program(module._MACHINES[machine])
     steps = [program[start : start + 8] for start in range(0, len(program), 8)]

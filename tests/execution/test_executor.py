@@ -14,9 +14,9 @@ from execution.conftest import ENDLESS, LAX_RUNTIME, MakeJob, Start
 
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Cancellation, Limits, Outcome, OutcomeKind
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule, LimitNotEnforceable, PluginNotFound, UnreadableInput
-from plasm.execution.executor import Executor
+from plasm.execution.parent.executor import Executor
+from plasm.jobs.sinks import CollectingSink
 
 
 class StoppingSink:

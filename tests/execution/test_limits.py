@@ -14,9 +14,9 @@ from runtime_wasmtime.guests import CREATE, RIGHT_TO_READ, RIGHT_TO_WRITE, Guest
 from jobs import EXIT, LOOP
 from plasm import Job, Limits, Manifest, Outcome, OutcomeKind
 from plasm.artifacts.modules import Module
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule
-from plasm.execution.executor import Executor
+from plasm.execution.parent.executor import Executor
+from plasm.jobs.sinks import CollectingSink
 from plasm.model import Invocation
 
 Install = Callable[..., None]

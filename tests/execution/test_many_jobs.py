@@ -14,8 +14,8 @@ from execution.conftest import MakeJob, Start
 
 from jobs import EXIT, FLOOD, LOOP, UNREACHABLE
 from plasm import Job, Limits
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule
+from plasm.jobs.sinks import CollectingSink
 
 pytestmark = pytest.mark.once
 

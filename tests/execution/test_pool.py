@@ -14,10 +14,10 @@ from execution.conftest import ENDLESS, LAX_RUNTIME, MakeJob, Start, doing
 
 from jobs import FLOOD, LOOP, UNREACHABLE
 from plasm import Cancellation, Limits, Outcome, OutcomeKind
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import JobCancelled, QueueFull, WorkerFailed
-from plasm.execution.cancellation import Cancellation as Request
-from plasm.execution.slots import Slots
+from plasm.execution.parent.slots import Slots
+from plasm.jobs.cancellation import Cancellation as Request
+from plasm.jobs.sinks import CollectingSink
 
 Install = Callable[..., None]
 

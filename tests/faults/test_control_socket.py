@@ -9,11 +9,11 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from plasm.client.control import ControlClient
-from plasm.concurrency import beside
+from plasm.control.access import Access
+from plasm.control.client import ControlClient
+from plasm.control.server import ControlConnection, ControlSocket, Fields
 from plasm.errors import InternalError, PlasmError, ProtocolViolation
-from plasm.node.control import ControlConnection, ControlSocket, Fields
-from plasm.node.control_access import Access
+from plasm.ops.concurrency import beside
 
 
 async def stall(_: ControlConnection, __: Fields) -> None:

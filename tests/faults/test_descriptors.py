@@ -12,7 +12,7 @@ import pytest
 from faults.running import running
 
 from plasm import Invocation, Manifest, read_module
-from plasm.client.control import ControlClient
+from plasm.control.client import ControlClient
 from plasm.model.manifest import canonical
 from world import Plasm
 

@@ -16,18 +16,18 @@ from mesh.processes import TCP, NodeProcess
 from mesh.test_hostile import resident
 
 from plasm import Invocation, Job, Manifest, read_module
-from plasm.client.control import ControlClient
-from plasm.client.oneshot import CollectingSink
-from plasm.client.relayed import RelayedJob
 from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
+from plasm.control.client import ControlClient
+from plasm.control.relayed import RelayedJob
 from plasm.errors import PeerRejected, PlasmError
-from plasm.execution.cancellation import Cancellation
+from plasm.jobs.cancellation import Cancellation
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
-from plasm.submission.exchange import Immediately, submit
-from plasm.submission.replay import ReplayableInput
+from plasm.submission.exchange import submit
 from world import Plasm
 
 pytestmark = pytest.mark.once

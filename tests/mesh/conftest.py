@@ -20,8 +20,8 @@ from plasm.client.mesh import MeshClient
 from plasm.config import Config
 from plasm.contracts import PeerRecord
 from plasm.model import PeerId
-from plasm.node.log import Log
 from plasm.node.node import Node, Settings
+from plasm.ops.log import Log
 from plasm.submission.submitter import Submitter
 from world import Wasm
 

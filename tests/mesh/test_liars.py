@@ -15,9 +15,10 @@ from attrs import evolve
 from mesh.conftest import MakeJob, SeedSigner, World
 from mesh.network import MemoryConnection, MemoryStream, MemoryTransport
 
-from plasm.client.oneshot import CollectingSink
 from plasm.contracts import PeerRecord
 from plasm.errors import PeerError, PeerLied, PeerUnreachable, PlasmError, ProtocolViolation, VerificationFailed
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import CapabilityRecord, Requirements, RuntimeOffer, sign
 from plasm.mesh.framing import frame
@@ -27,8 +28,6 @@ from plasm.model import Limits, Outcome, PeerId, Sha256, Usage, sha256_hex
 from plasm.model.documents import manifest_from_json
 from plasm.receipts import Receipt, Subject, issue
 from plasm.streams import JobChannel, send_only
-from plasm.submission.exchange import Immediately
-from plasm.submission.replay import ReplayableInput
 
 LIAR, ACCOMPLICE = SeedSigner("liar"), SeedSigner("accomplice")
 OUTPUT = b"the output\n"

@@ -23,14 +23,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from jobs import EXIT, LOOP
 from plasm import Limits
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import AddressUnavailable, InvalidModule, PeerNotFound
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh.capability import Requirements
 from plasm.node.configuration import Reread
-from plasm.node.metrics_http import MAX_CONNECTIONS, MAX_REQUEST_BYTES, MetricsPage
 from plasm.node.policy import Policy
 from plasm.node.tally import Tally
-from plasm.submission.exchange import Immediately
+from plasm.ops.metrics_page import MAX_CONNECTIONS, MAX_REQUEST_BYTES, MetricsPage
 from plasm.submission.submitter import Submitter
 from world import Plasm, plasm_environment
 
@@ -156,7 +155,7 @@ def test_a_bucket_has_its_bound_in_it(seconds: float, bucket: int) -> None:
 
 
 def test_metrics_are_off_and_not_imported_unless_asked_for() -> None:
-    code = "import sys, plasm.node.node, plasm.cli.start; print('prometheus_client' in sys.modules)"
+    code = "import sys, plasm.node.node, plasm.cli.commands.start; print('prometheus_client' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env=plasm_environment(), capture_output=True, check=True)
     assert done.stdout == b"False\n"
 

@@ -15,12 +15,11 @@ from mesh.conftest import MakeJob, SeedSigner, World
 
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Limits, Outcome, OutcomeKind
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidModule, PeerNotFound
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh.capability import Requirements
 from plasm.node.policy import Policy
-from plasm.submission.exchange import Immediately
-from plasm.submission.replay import ReplayableInput
 
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:

@@ -11,8 +11,8 @@ import anyio
 import pytest
 from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess
 
-from plasm.node.notify import ServiceManager, keep_watched
 from plasm.node.store import Store
+from plasm.ops.service_manager import ServiceManager, keep_watched
 
 PATH, ABSTRACT = "path", "abstract"
 
@@ -87,7 +87,7 @@ def test_a_watchdog_hears_nothing_while_the_store_does_not_answer(
 ) -> None:
     manager = ServiceManager({**systemd.environ, "WATCHDOG_USEC": "1000"})
     with pytest.raises(IndexError):
-        anyio.run(keep_watched, manager, Answers(*answers), backend="trio")
+        anyio.run(keep_watched, manager, Answers(*answers).answers, backend="trio")
     assert [systemd.heard() for _ in range(times)] == [{"WATCHDOG": "1"}] * times
     assert systemd.says_nothing()
 

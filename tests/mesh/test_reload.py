@@ -15,13 +15,12 @@ from mesh.conftest import MakeJob, SeedSigner, World
 from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess
 
 from plasm import Limits, Outcome
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import InvalidConfig, PeerNotFound
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh.capability import Requirements
 from plasm.node.configuration import Reread, Source
 from plasm.node.policy import Policy
-from plasm.submission.exchange import Immediately
-from plasm.submission.replay import ReplayableInput
 from world import Plasm
 
 

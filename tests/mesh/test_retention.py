@@ -12,9 +12,9 @@ import pytest
 from mesh.processes import TCP, NodeProcess
 
 from plasm.model import Outcome, Sha256
-from plasm.node.log import Log
 from plasm.node.retention import Retention, prune
 from plasm.node.store import Store
+from plasm.ops.log import Log
 
 
 def pruned(store: Store, retention: Retention) -> list[dict[str, Any]]:

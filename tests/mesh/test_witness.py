@@ -12,14 +12,13 @@ from mesh.conftest import MakeJob, SeedSigner, World
 from mesh.network import MemoryTransport
 from mesh.test_liars import LIAR, Answer, Liar, answering, lying
 
-from plasm.client.oneshot import CollectingSink
 from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidModule, OutputUnwanted, PeerLied, PeerNotFound, PlasmError, WorkerFailed
+from plasm.jobs.sinks import CollectingSink, Immediately, OutputReceiver
 from plasm.mesh.capability import Requirements
 from plasm.mesh.messages import Accept, Failure, Offer, Reject, RejectReason
 from plasm.model import PeerId
 from plasm.streams import JobChannel
-from plasm.submission.exchange import Immediately, OutputReceiver
 from plasm.submission.submitter import Candidate, Submitter
 
 

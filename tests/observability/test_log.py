@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mesh.processes import PATIENCE_SECONDS
 
-from plasm.node.log import Event, LibraryWarnings, Log
+from plasm.ops.log import Event, LibraryWarnings, Log
 from world import plasm_environment
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\r\nlistening\0\x85\u2028\u202e\x9b31m"

@@ -13,7 +13,7 @@ import pytest
 from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess
 from prometheus_client.parser import text_string_to_metric_families
 
-from plasm.node.log import Event
+from plasm.ops.log import Event
 from world import ROOT
 
 PAGE = (ROOT / "docs" / "observability.md").read_text()

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from plasm.control import short_path
+from plasm.control.address import short_path
 from world import EXAMPLES, ROOT
 
 WORK = ROOT / "build" / "packaging"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plasm.cli import node
+from plasm.control import finding
 from plasm.errors import NodeNotRunning
 from world import ROOT
 
@@ -39,16 +39,16 @@ def test_what_a_worker_needs_to_confine_itself_is_allowed() -> None:
 def test_a_user_without_a_node_asks_the_systems_but_not_from_another_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node, "SYSTEM_SOCKET", tmp_path / "control.sock")
+    monkeypatch.setattr(finding, "SYSTEM_SOCKET", tmp_path / "control.sock")
     with socket.socket(socket.AF_UNIX) as listening:
         monkeypatch.chdir(tmp_path)
         listening.bind("control.sock")
         listening.listen()
         with pytest.raises(NodeNotRunning):
-            node.node()
+            finding.node()
         monkeypatch.delenv("PLASM_HOME")
         monkeypatch.setenv("HOME", str(tmp_path))
-        with node.node() as client:
+        with finding.node() as client:
             accepted, _ = listening.accept()
             accepted.close()
             assert client.descriptor

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from plasm.client.oneshot import run as run
     from plasm.client.verification import verify as verify
     from plasm.errors import PlasmError as PlasmError
-    from plasm.execution.cancellation import Cancellation as Cancellation
-    from plasm.execution.job import Job as Job
+    from plasm.jobs.cancellation import Cancellation as Cancellation
+    from plasm.jobs.job import Job as Job
     from plasm.model import Invocation as Invocation
     from plasm.model import Limits as Limits
     from plasm.model import Manifest as Manifest
@@ -39,9 +39,9 @@ __version__ = "0.1.0"
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "Cancellation": "plasm.execution.cancellation",
+        "Cancellation": "plasm.jobs.cancellation",
         "Invocation": "plasm.model",
-        "Job": "plasm.execution.job",
+        "Job": "plasm.jobs.job",
         "Limits": "plasm.model",
         "LocalClient": "plasm.client.local",
         "Manifest": "plasm.model",

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from plasm.execution.spawn import WorkerHandle, fork_worker
+from plasm.execution.parent.spawn import WorkerHandle, fork_worker
 
 
 def main() -> None:

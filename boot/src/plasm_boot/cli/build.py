@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from plasm.cli.console import say, show_json
 from plasm.config import Config
 from plasm.errors import UnwritableOutput
+from plasm.ops.console import say, show_json
 from plasm.plugins import PluginHost, PluginKind
 from plasm_boot.building.architectures import architecture
 from plasm_boot.building.builder import Built, Order, epoch_of

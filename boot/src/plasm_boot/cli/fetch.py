@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from plasm.cli.console import printable, show_json
 from plasm.errors import UnreadableInput
 from plasm.files import write_atomically
+from plasm.ops.console import printable, show_json
 from plasm_boot.cli.keys import AsJson
 from plasm_boot.cli.progress import Progress
 from plasm_boot.fetching.downloads import download

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from attrs import evolve
 
-from plasm.cli.console import say, show_json
 from plasm.errors import InvalidInput, UnreadableInput, UnwritableOutput
 from plasm.model.quantities import format_size, parse_size
+from plasm.ops.console import say, show_json
 from plasm_boot.building.contents import Contents
 from plasm_boot.building.image import MIN_STATE_BYTES, Bootable, write_image
 from plasm_boot.building.medium import published

@@ -6,8 +6,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from plasm.cli.console import printable, say
 from plasm.errors import PlasmError
+from plasm.ops.console import printable, say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plasm.cli import network
-from plasm.cli.console import say, show_json
 from plasm.errors import ExitStatus, InvalidInput
+from plasm.ops.console import say, show_json
 
 if TYPE_CHECKING:
     from plasm_boot.provider.addresses import Endpoint
@@ -70,9 +70,9 @@ def provide(
     ] = False,
 ) -> int:
     """Serve a repository over HTTP, and let machines that boot find it."""
-    from plasm.cli.running import run
-    from plasm.node.log import Event, LibraryWarnings, Log
-    from plasm.node.notify import ServiceManager
+    from plasm.ops.log import Event, LibraryWarnings, Log
+    from plasm.ops.running import run
+    from plasm.ops.service_manager import ServiceManager
     from plasm_boot.provider.addresses import Endpoint, announced
     from plasm_boot.provider.advertising import Advertising
     from plasm_boot.provider.descriptors import make_room
@@ -125,7 +125,7 @@ async def _run(provider: "Provider", ready: "Callable[[Sequence[Endpoint]], None
     """Run ``provider``; the first SIGTERM or SIGINT stops it, the second one ends it."""
     import anyio
 
-    from plasm.concurrency import beside
+    from plasm.ops.concurrency import beside
 
     async def heed_signals() -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from plasm.cli.console import say, show_json
+from plasm.ops.console import say, show_json
 from plasm_boot.cli.keys import AsJson, key_folder
 from plasm_boot.manifest import BootManifest
 from plasm_boot.trust.publishing import LIFETIME, Publication

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-from plasm.cli.console import say
+from plasm.ops.console import say
 from plasm_boot.cli.keys import AsJson, key_folder
 from plasm_boot.cli.publish import Fresh, Keys, Repo, tell
 from plasm_boot.trust.publishing import refresh as refresh_repository

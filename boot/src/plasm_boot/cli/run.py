@@ -12,9 +12,9 @@ from typing import Annotated, Final, Literal
 import typer
 from attrs import evolve
 
-from plasm.cli.console import say
 from plasm.errors import ExitStatus, PlasmError, UnreadableInput
 from plasm.model.quantities import parse_size
+from plasm.ops.console import say
 from plasm_boot import emulator
 from plasm_boot.errors import BuildFailed
 

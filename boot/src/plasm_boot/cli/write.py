@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from plasm.cli.console import say, show_json
 from plasm.errors import InvalidInput
+from plasm.ops.console import say, show_json
 from plasm_boot import writing
 from plasm_boot.cli.keys import AsJson
 

@@ -14,7 +14,7 @@ from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
 from plasm.errors import PlasmError
 from plasm.model import PeerId
-from plasm.node.log import Event, Log
+from plasm.ops.log import Event, Log
 from plasm.plugins import PluginHost, PluginKind
 from plasm.plugins.loading import load
 from plasm.signatures import EphemeralSigner

@@ -14,11 +14,11 @@ import trio
 from anyio import to_thread
 from attrs import frozen
 
-from plasm.concurrency import beside, task_group
 from plasm.errors import InvalidInput, PlasmError, UnreadableInput
-from plasm.node.log import Event, Log
-from plasm.node.metrics_http import MetricsPage
-from plasm.node.notify import ServiceManager
+from plasm.ops.concurrency import beside, task_group
+from plasm.ops.log import Event, Log
+from plasm.ops.metrics_page import MetricsPage
+from plasm.ops.service_manager import ServiceManager
 from plasm_boot.provider.addresses import Endpoint, reached_at
 from plasm_boot.provider.admission import Pace, Places
 from plasm_boot.provider.advertising import Advertise, Advertising, Offer, advertising
@@ -150,7 +150,7 @@ class Provider:
         """What serves the metrics; nothing where they are off, and then their library is not imported either."""
         if self._settings.metrics is None:
             return []
-        from plasm.node.metrics import CONTENT_TYPE
+        from plasm.ops.metrics_page import CONTENT_TYPE
         from plasm_boot.provider.metrics import Metrics
 
         page = MetricsPage(str(self._settings.metrics), Metrics(self._tally, self._catalogue).page, CONTENT_TYPE)

@@ -11,11 +11,11 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from plasm.concurrency import task_group
 from plasm.config import Config
 from plasm.contracts import Transport
 from plasm.errors import PlasmError
 from plasm.model import PeerId
+from plasm.ops.concurrency import task_group
 from plasm.plugins import PluginHost, PluginKind
 from plasm.signatures import EphemeralSigner
 from plasm_boot.fetching.discovering import providers

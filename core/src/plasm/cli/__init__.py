@@ -1,1 +1,1 @@
-"""The command line.  Each command is a module here, imported when it is typed."""
+"""The command line: one module a command in ``commands``, imported when it is typed, and what they share beside it."""

@@ -10,25 +10,25 @@ import typer
 from typer.core import TyperGroup
 
 import plasm
-from plasm.cli.console import say, show_error
 from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError
-from plasm.execution.spawn import WorkerHandle
+from plasm.execution.parent.spawn import WorkerHandle
+from plasm.ops.console import say, show_error
 
 COMMANDS = {
-    "run": "plasm.cli.run",
-    "submit": "plasm.cli.submit",
-    "start": "plasm.cli.start",
-    "peers": "plasm.cli.peers",
-    "status": "plasm.cli.status",
-    "jobs": "plasm.cli.jobs",
-    "receipts": "plasm.cli.receipts",
-    "drain": "plasm.cli.drain",
-    "verify": "plasm.cli.verify",
-    "identity": "plasm.cli.identity",
-    "plugins": "plasm.cli.plugins",
-    "schema": "plasm.cli.schema",
-    "init": "plasm.cli.init",
-    "config": "plasm.cli.config",
+    "run": "plasm.cli.commands.run",
+    "submit": "plasm.cli.commands.submit",
+    "start": "plasm.cli.commands.start",
+    "peers": "plasm.cli.commands.peers",
+    "status": "plasm.cli.commands.status",
+    "jobs": "plasm.cli.commands.jobs",
+    "receipts": "plasm.cli.commands.receipts",
+    "drain": "plasm.cli.commands.drain",
+    "verify": "plasm.cli.commands.verify",
+    "identity": "plasm.cli.commands.identity",
+    "plugins": "plasm.cli.commands.plugins",
+    "schema": "plasm.cli.commands.schema",
+    "init": "plasm.cli.commands.init",
+    "config": "plasm.cli.commands.config",
 }
 
 EXAMPLES = """\b

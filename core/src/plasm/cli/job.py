@@ -8,12 +8,12 @@ import typer
 from attrs import evolve
 
 from plasm.artifacts.modules import Module, read_module
-from plasm.cli.console import say
 from plasm.cli.options import parse_dir, parse_env, quantity
 from plasm.errors import ExitStatus
-from plasm.execution.job import Job
+from plasm.jobs.job import Job
 from plasm.model import Invocation, Limits, Manifest, Outcome, OutcomeKind
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
+from plasm.ops.console import say
 
 DEFAULTS = Limits()
 

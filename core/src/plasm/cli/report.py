@@ -6,9 +6,9 @@ import base64
 import json
 from typing import Any, NamedTuple
 
-from plasm.cli.console import show_json
-from plasm.client.oneshot import CollectingSink
+from plasm.jobs.sinks import CollectingSink
 from plasm.model import Outcome, PeerId, Usage
+from plasm.ops.console import show_json
 
 
 class Ended(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from plasm.errors import UnwritableOutput
-from plasm.execution.cancellation import Cancellation
+from plasm.jobs.cancellation import Cancellation
 
 if TYPE_CHECKING:
     from plasm.cli.report import Ended

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from plasm.cli.report import Ended
 from plasm.config import Config
-from plasm.execution.job import Job
+from plasm.jobs.job import Job
 
 
 @frozen

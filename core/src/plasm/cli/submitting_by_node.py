@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from plasm.cli.console import say
-from plasm.cli.node import node
 from plasm.cli.report import Ended, ReportedSink
-from plasm.cli.signals import cancel_on_signals
 from plasm.cli.streams import PassThroughSink
 from plasm.cli.submitting import Asked, Submitted
-from plasm.client.relayed import JobCancelledHere, RelayedJob
+from plasm.control.finding import node
+from plasm.control.relayed import JobCancelledHere, RelayedJob
 from plasm.errors import ExitStatus, OutputUnwanted
-from plasm.execution.cancellation import Cancellation
+from plasm.jobs.cancellation import Cancellation
+from plasm.jobs.replay import ReplayableInput
 from plasm.model import PeerId
-from plasm.submission.replay import ReplayableInput
+from plasm.ops.console import say
+from plasm.ops.signals import cancel_on_signals
 
 
 def submit_by_node(asked: Asked, stdin: ReplayableInput | None) -> Submitted:
@@ -22,7 +22,7 @@ def submit_by_node(asked: Asked, stdin: ReplayableInput | None) -> Submitted:
         PlasmError: nobody takes it, or what went wrong on the last peer.
     """
     with Cancellation() as cancellation, node() as client:
-        caught = cancel_on_signals(cancellation)
+        caught = cancel_on_signals(cancellation.cancel)
         sink = ReportedSink() if asked.as_json else PassThroughSink(cancellation)
 
         def accepted(peer: PeerId) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from plasm.cli import network
-from plasm.cli.console import say
 from plasm.cli.receiving import PassThroughReceiver
 from plasm.cli.report import Ended, ReportedSink
-from plasm.cli.running import until_signal
 from plasm.cli.submitting import Asked, Submitted
 from plasm.client.mesh import MeshClient
 from plasm.errors import ExitStatus
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import Immediately
 from plasm.mesh.capability import CapabilityRecord, Requirements
-from plasm.submission.exchange import Delivered, Immediately
-from plasm.submission.replay import ReplayableInput
+from plasm.ops.console import say
+from plasm.ops.running import until_signal
+from plasm.submission.exchange import Delivered
 from plasm.submission.submitter import SEARCH_SECONDS
 
 

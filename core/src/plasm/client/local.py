@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from plasm.artifacts.cache import ArtifactCache
 from plasm.config import Config
 from plasm.errors import InvalidInput, JobRefused
-from plasm.execution.cancellation import Cancellation
-from plasm.execution.executor import Executor
-from plasm.execution.job import Job, OutputSink, Report
-from plasm.execution.spawn import WorkerHandle
+from plasm.execution.parent.executor import Executor
+from plasm.execution.parent.spawn import WorkerHandle
+from plasm.jobs.cancellation import Cancellation
+from plasm.jobs.job import Job
+from plasm.jobs.report import Report
+from plasm.jobs.sinks import OutputSink
 from plasm.model import PeerId
 from plasm.plugins import PluginHost, PluginKind
 
@@ -85,7 +87,7 @@ class LocalClient:
         cancellation: Cancellation | None = None,
         nonce: str | None = None,
     ) -> Completed:
-        """Run ``job`` to its end; see :meth:`plasm.execution.executor.Executor.run`.
+        """Run ``job`` to its end; see :meth:`plasm.execution.parent.executor.Executor.run`.
 
         Raises:
             JobRefused: an extension does not admit the job.
@@ -108,7 +110,7 @@ class LocalClient:
 
     def claims(self, completed: Completed) -> Receipt:
         """What this client's receipt of ``completed`` says."""
-        from plasm.execution.claims import claims
+        from plasm.jobs.claims import claims
 
         return claims(
             completed.job,

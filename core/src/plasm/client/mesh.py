@@ -8,8 +8,8 @@ from types import TracebackType
 
 from plasm.config import Config
 from plasm.contracts import Discovery, PeerRecord, Signer
+from plasm.control.lock import node_runs
 from plasm.model import PeerId
-from plasm.node_lock import node_runs
 from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
 from plasm.submission.submitter import Submitter

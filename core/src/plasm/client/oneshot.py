@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from plasm.artifacts.modules import Module, read_module
 from plasm.client.local import LocalClient
-from plasm.execution.job import Job
+from plasm.jobs.job import Job
+from plasm.jobs.sinks import CollectingSink
 from plasm.model import Invocation, Limits, Manifest, Mount, Outcome, Preopen, Usage
-
-if TYPE_CHECKING:
-    from plasm.contracts.runtime import Stream
 
 
 @frozen
@@ -26,21 +23,6 @@ class Result:
     stdout: bytes = field(repr=False)
     stderr: bytes = field(repr=False)
     receipt: bytes = field(repr=False)
-
-
-class CollectingSink:
-    """Keeps a job's output in memory."""
-
-    def __init__(self) -> None:
-        self._parts: dict[Stream, list[bytes]] = {"stdout": [], "stderr": []}
-
-    def write(self, stream: Stream, data: bytes) -> bool:
-        self._parts[stream].append(data)
-        return True
-
-    def content(self, stream: Stream) -> bytes:
-        """All that the job wrote to ``stream``."""
-        return b"".join(self._parts[stream])
 
 
 def run(

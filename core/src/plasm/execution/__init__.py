@@ -1,7 +1,7 @@
 """Running jobs: worker processes, the conversation with them, and the executor that owns them.
 
-    executor ── owns ──▶ worker (parent's side) ══ frames over two pipes ══ child (worker process) ──▶ runtime
+    parent: executor ── owns ──▶ worker processes ══ frames over two pipes ══ worker: main ──▶ runtime
 
-Only the child ever touches a module; the parent reads frames of bounded size and decides from outside when a job
+Only the worker ever touches a module; the parent reads frames of bounded size and decides from outside when a job
 has had enough.
 """

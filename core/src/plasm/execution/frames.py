@@ -10,7 +10,9 @@ import struct
 from collections.abc import Iterator
 
 MAX_PAYLOAD_BYTES = 2**20
-MAX_DATA_BYTES = 64 * 2**10
+
+READ_FD, WRITE_FD, STDOUT_FD, STDERR_FD = 3, 4, 5, 6
+"""The descriptors of a worker: two pipes for frames, two for the output of its job."""
 
 _HEADER = struct.Struct("<cI")
 HEADER_BYTES = _HEADER.size

@@ -10,10 +10,10 @@ from typing import Any, Final
 import attrs
 
 import plasm
+from plasm.control.job import ControlJob, read_offer
+from plasm.control.server import Answer, ControlConnection, Fields
 from plasm.errors import InvalidInput
 from plasm.model import PeerId
-from plasm.node.control import Answer, ControlConnection, Fields
-from plasm.node.control_job import ControlJob, read_offer
 from plasm.node.peer_rows import answered_row, history, known_row
 from plasm.node.peers import KnownPeers
 from plasm.node.relay import Relay, read_number

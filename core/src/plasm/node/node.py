@@ -19,22 +19,20 @@ from attrs import field, frozen
 import plasm
 from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.store import ModuleStore
-from plasm.concurrency import beside, task_group
 from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
-from plasm.control import SOCKET_NAME
+from plasm.control.access import Access
+from plasm.control.address import SOCKET_NAME
+from plasm.control.lock import NodeLock
+from plasm.control.server import ControlSocket
 from plasm.errors import PlasmError
-from plasm.execution.executor import Executor
+from plasm.execution.parent.executor import Executor
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
 from plasm.model import PeerId
 from plasm.node.answers import Answers
 from plasm.node.configuration import Reread
-from plasm.node.control import ControlSocket
-from plasm.node.control_access import Access
-from plasm.node.log import Event, Log
 from plasm.node.loopback import LoopbackConnection
-from plasm.node.notify import ServiceManager, keep_watched
 from plasm.node.peers import KnownPeers
 from plasm.node.policy import Policy
 from plasm.node.relay import Relay
@@ -42,7 +40,9 @@ from plasm.node.retention import Retention, keep_pruned
 from plasm.node.revisiting import Revisiting
 from plasm.node.service import Engine, JobService
 from plasm.node.store import Store
-from plasm.node_lock import NodeLock
+from plasm.ops.concurrency import beside, task_group
+from plasm.ops.log import Event, Log
+from plasm.ops.service_manager import ServiceManager, keep_watched
 from plasm.plugins import PluginHost, PluginKind
 from plasm.streams import send_only
 from plasm.submission.search import Finder
@@ -164,7 +164,7 @@ class Node:
                     partial(self._work, ready),
                     partial(control.serve, await control.listen()),
                     partial(keep_pruned, store, settings.retention, self._log),
-                    partial(keep_watched, self._manager, store),
+                    partial(keep_watched, self._manager, store.answers),
                     *metrics,
                 )
         self._log.event(Event.STOPPED, peer=self.peer)
@@ -226,8 +226,8 @@ class Node:
         """What serves the metrics; nothing where they are off, and then their library is not imported either."""
         if self._settings.metrics is None:
             return []
-        from plasm.node.metrics import CONTENT_TYPE, Metrics
-        from plasm.node.metrics_http import MetricsPage
+        from plasm.node.metrics import Metrics
+        from plasm.ops.metrics_page import CONTENT_TYPE, MetricsPage
 
         page = MetricsPage(self._settings.metrics, Metrics(service, engines).page, CONTENT_TYPE)
         listener, url = await page.listen()

@@ -10,18 +10,18 @@ import anyio
 import anyio.to_thread
 
 from plasm.artifacts.store import ModuleStore
-from plasm.concurrency import beside
 from plasm.contracts.runtime import Stream
+from plasm.control.job import ControlJob, read_offer, read_peers, said
+from plasm.control.server import ControlConnection, Fields
 from plasm.errors import InvalidInput
-from plasm.execution.job import Job
+from plasm.jobs.job import Job
+from plasm.jobs.replay import ReplayableInput
 from plasm.mesh.capability import CapabilityRecord, Requirements
 from plasm.mesh.messages import Offer, OutputChunk, Result, StdinChunk, StdinEnd
 from plasm.model import PeerId
 from plasm.model.documents import manifest_from_json
-from plasm.node.control import ControlConnection, Fields
-from plasm.node.control_job import ControlJob, read_offer, read_peers, said
 from plasm.node.job_io import JobInput, receive_module
-from plasm.submission.replay import ReplayableInput
+from plasm.ops.concurrency import beside
 from plasm.submission.submitter import Submitter
 
 MAX_ATTEMPTS: Final = 100

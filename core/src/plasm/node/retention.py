@@ -9,8 +9,8 @@ import anyio.to_thread
 from attrs import frozen
 
 from plasm.errors import PlasmError
-from plasm.node.log import Event, Log
 from plasm.node.store import Store
+from plasm.ops.log import Event, Log
 
 EVERY_SECONDS: Final = 3600.0
 

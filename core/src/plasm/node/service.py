@@ -18,14 +18,14 @@ import anyio.to_thread
 from attrs import frozen
 
 from plasm.artifacts.store import ModuleStore
-from plasm.concurrency import beside
 from plasm.contracts import ByteStream, Connection, Signer
 from plasm.errors import InvalidInput, PeerError, PlasmError, ProtocolViolation, UnwritableOutput
-from plasm.execution.cancellation import Cancellation
-from plasm.execution.claims import claims
-from plasm.execution.control import RuntimeDescription
-from plasm.execution.executor import Executor
-from plasm.execution.job import Job, Report
+from plasm.execution.parent.executor import Executor
+from plasm.execution.parent.replies import RuntimeDescription
+from plasm.jobs.cancellation import Cancellation
+from plasm.jobs.claims import claims
+from plasm.jobs.job import Job
+from plasm.jobs.report import Report
 from plasm.mesh.job_stream import JobStream, Role
 from plasm.mesh.messages import (
     Accept,
@@ -44,11 +44,12 @@ from plasm.model import Feature, LimitKind, Manifest, PeerId
 from plasm.model.documents import manifest_from_json
 from plasm.model.manifest import canonical
 from plasm.node.job_io import Channel, JobInput, SendingSink, receive_module
-from plasm.node.log import Event, Log
 from plasm.node.peers import KnownPeers
 from plasm.node.policy import Admission, Policy, refusal
 from plasm.node.store import FAILED, FINISHED, GONE, Store
 from plasm.node.tally import Tally
+from plasm.ops.concurrency import beside
+from plasm.ops.log import Event, Log
 from plasm.plugins.extensions import Extensions
 from plasm.receipts import issue
 from plasm.streams import JobChannel

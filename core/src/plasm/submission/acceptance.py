@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from plasm.errors import InvalidReceipt, PeerLied, VerificationFailed
-from plasm.execution.job import Job
+from plasm.jobs.job import Job
 from plasm.model import OutcomeKind, PeerId, Sha256, sha256_hex
 from plasm.receipts import Expectation, Receipt, require, verify
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import anyio
 from attrs import frozen
 
-from plasm.concurrency import beside
 from plasm.contracts import Connection
 from plasm.contracts.runtime import Stream
 from plasm.errors import (
@@ -26,7 +25,9 @@ from plasm.errors import (
     QueueFull,
     by_code,
 )
-from plasm.execution.job import Job, OutputSink
+from plasm.jobs.job import Job
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import OutputReceiver
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import CapabilityRecord, verify
 from plasm.mesh.job_stream import JobStream, Role
@@ -45,31 +46,13 @@ from plasm.mesh.messages import (
 )
 from plasm.model import PeerId, Sha256
 from plasm.model.manifest import canonical
+from plasm.ops.concurrency import beside
 from plasm.receipts import Receipt
 from plasm.streams import JobChannel, receive_only
 from plasm.submission.acceptance import accept
-from plasm.submission.replay import ReplayableInput
 
 ANSWER_SECONDS: Final = 30.0
 SILENCE_SECONDS: Final = 30.0  # a node says every five seconds that a job goes on
-
-
-class OutputReceiver(Protocol):
-    """Where the output of a job on a peer goes, as it comes."""
-
-    async def write(self, stream: Stream, data: bytes) -> bool:
-        """Take ``data``; ``False`` says that it was not taken and that the job must stop."""
-        ...
-
-
-class Immediately:
-    """Passes output on to a sink that never waits."""
-
-    def __init__(self, sink: OutputSink) -> None:
-        self._sink = sink
-
-    async def write(self, stream: Stream, data: bytes) -> bool:
-        return self._sink.write(stream, data)
 
 
 @frozen

@@ -9,9 +9,9 @@ from typing import Protocol
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from plasm.concurrency import task_group
 from plasm.contracts import PeerRecord
 from plasm.model import PeerId
+from plasm.ops.concurrency import task_group
 
 
 class Finder(Protocol):

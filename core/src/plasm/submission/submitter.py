@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Final, Protocol
 
 from attrs import frozen
 
-from plasm.concurrency import task_group
 from plasm.contracts import Connection, PeerRecord, Transport
-from plasm.contracts.runtime import Stream
 from plasm.errors import (
     InvalidInput,
     OutputUnwanted,
@@ -24,16 +20,17 @@ from plasm.errors import (
     VerificationFailed,
     WorkerFailed,
 )
-from plasm.execution.job import Job
+from plasm.jobs.job import Job
+from plasm.jobs.replay import ReplayableInput
+from plasm.jobs.sinks import HeldOutput, OutputReceiver
 from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
 from plasm.model import PeerId
-from plasm.submission.exchange import Delivered, OutputReceiver, identify, submit
-from plasm.submission.replay import ReplayableInput
+from plasm.ops.concurrency import task_group
+from plasm.submission.exchange import Delivered, identify, submit
 from plasm.submission.search import Finder, search
 
 SEARCH_SECONDS: Final = 10.0
 _ARCHITECTURES: Final = ("x86_64", "aarch64")
-_SPOOL_BYTES: Final = 16 * 2**20
 
 
 @frozen
@@ -201,34 +198,6 @@ class Submitter:
             raise
         self._witness.delivered(connection.peer)
         return delivered
-
-
-class HeldOutput:
-    """Keeps a job's output, in a temporary file where it is large, until it may be seen."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
-        self._parts: list[tuple[Stream, int]] = []
-
-    async def write(self, stream: Stream, data: bytes) -> bool:
-        self._file.write(data)
-        self._parts.append((stream, len(data)))
-        return True
-
-    async def release(self, receiver: OutputReceiver) -> None:
-        """Pass all of it on, in the order in which it came."""
-        self._file.seek(0)
-        for stream, size in self._parts:
-            if not await receiver.write(stream, self._file.read(size)):
-                return
-
-    def __enter__(self) -> HeldOutput:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
 
 
 def _keys(requirements: Requirements) -> list[str | None]:

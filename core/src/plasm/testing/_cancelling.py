@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plasm.client.oneshot import CollectingSink
-from plasm.execution.cancellation import Cancellation
+from plasm.jobs.cancellation import Cancellation
+from plasm.jobs.sinks import CollectingSink
 from plasm.model import LimitKind, Outcome, OutcomeKind
 from plasm.testing._workbench import Finished, Workbench, limits, needs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from plasm.client.oneshot import CollectingSink
+from plasm.jobs.sinks import CollectingSink
 from plasm.model import Outcome, sha256_hex
 from plasm.testing._workbench import Silence, Workbench
 

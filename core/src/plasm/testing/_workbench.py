@@ -14,12 +14,13 @@ from attrs import field, frozen
 
 from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.modules import Module, read_module
-from plasm.client.oneshot import CollectingSink
 from plasm.errors import FeatureNotProvided, LimitNotEnforceable, PlasmError
-from plasm.execution.cancellation import Cancellation
-from plasm.execution.control import RuntimeDescription
-from plasm.execution.executor import Executor
-from plasm.execution.job import Job, OutputSink, Report
+from plasm.execution.parent.executor import Executor
+from plasm.execution.parent.replies import RuntimeDescription
+from plasm.jobs.cancellation import Cancellation
+from plasm.jobs.job import Job
+from plasm.jobs.report import Report
+from plasm.jobs.sinks import CollectingSink, OutputSink
 from plasm.model import (
     Determinism,
     Feature,

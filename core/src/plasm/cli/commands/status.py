@@ -1,0 +1,41 @@
+"""``plasm status``: how the node on this machine is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from plasm.control.finding import node
+from plasm.model.quantities import format_duration
+from plasm.ops.console import printable, show_json
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\b
+Examples:
+  plasm status
+  plasm status --json | jq .running
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def status(json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """Show the node that runs on this machine: what it offers, what it runs, what it has run."""
+    with node() as client:
+        said = client.ask("status")
+    if json_:
+        show_json(said)
+        return
+    runtimes = ", ".join(f"{runtime['name']} {runtime['version']}" for runtime in said["runtimes"])
+    ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(said["jobs"].items())) or "none"
+    state = "draining" if said["draining"] else "running"
+    for name, value in (
+        ("node", said["node"]),
+        ("state", f"{state} for {format_duration(said['uptime_s'] * 1000)}, plasm {said['version']}"),
+        ("runtimes", runtimes),
+        ("jobs", f"{said['running']} running, {said['waiting']} waiting, {said['workers']} workers"),
+        ("ended", ended),
+        *(("address", address) for address in said["addresses"]),
+    ):
+        typer.echo(printable(f"{name:<9} {value}"))

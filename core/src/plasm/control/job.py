@@ -1,0 +1,126 @@
+"""A job on the control socket, in the messages of a peer's: the same service runs both."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anyio
+
+from plasm.contracts import PeerRecord
+from plasm.control.lines import MAX_CHUNK_BYTES, to_bytes, to_text
+from plasm.control.server import ControlConnection, Fields
+from plasm.errors import InvalidInput, ProtocolViolation
+from plasm.mesh.messages import (
+    Accept,
+    Failure,
+    Message,
+    ModuleChunk,
+    Offer,
+    OutputChunk,
+    Progress,
+    Reject,
+    Result,
+    StdinChunk,
+    StdinEnd,
+)
+from plasm.model import PeerId, Sha256
+from plasm.model.documents import manifest_from_json
+from plasm.model.manifest import canonical
+
+
+class ControlJob:
+    """A job that comes by the control socket, as the messages that a peer would send: ``offer`` first, where given.
+    ``node`` is who is said to run it."""
+
+    def __init__(self, connection: ControlConnection, offer: Offer | None = None, node: PeerId | None = None) -> None:
+        self._connection = connection
+        self._offer = offer
+        self._node = node
+
+    async def receive(self) -> Message | None:
+        """The next thing that the client says of its job.
+
+        Raises:
+            BrokenResourceError: the client has gone.
+            ProtocolViolation: a line that is none of a job's.
+        """
+        if self._offer is not None:
+            offer, self._offer = self._offer, None
+            return offer
+        heard = await self._connection.receive()
+        if heard is None:
+            raise anyio.BrokenResourceError
+        return _heard(*heard)
+
+    async def send(self, message: Message) -> None:
+        """Tell the client of its job.
+
+        Raises:
+            BrokenResourceError: the client has gone.
+        """
+        for kind, value in said(message, self._node):
+            await self._connection.send(kind, value)
+
+
+def read_offer(fields: Fields) -> Offer:
+    """The job that a request describes.
+
+    Raises:
+        InvalidInput: it describes none.
+    """
+    try:
+        module, manifest = fields["module"], fields["manifest"]
+        digest = Sha256(module["sha256"])
+        job = manifest_from_json(json.dumps(manifest).encode(), digest)
+        return Offer(canonical(job), digest, module["size"], fields["nonce"], stdin=bool(fields.get("stdin")))
+    except (KeyError, TypeError):
+        raise InvalidInput(
+            "a job needs manifest, module (sha256, size) and nonce", hint="see docs/control.md"
+        ) from None
+
+
+def read_peers(fields: Fields) -> list[PeerRecord]:
+    """The peers that a request names by their addresses.
+
+    Raises:
+        InvalidInput: an address without a peer id.
+    """
+    found = []
+    for address in fields.get("peers") or ():
+        if not isinstance(address, str) or "/p2p/" not in address:
+            raise InvalidInput(f"{address!r} is not the address of a peer")
+        found.append(PeerRecord(PeerId.parse(address.rpartition("/p2p/")[2]), (address,)))
+    return found
+
+
+def _heard(kind: str, value: Any) -> Message:
+    if kind == "module":
+        return ModuleChunk(to_bytes(value))
+    if kind == "stdin":
+        return StdinChunk(to_bytes(value))
+    if kind == "stdin_end":
+        return StdinEnd()
+    raise ProtocolViolation(f"a line {kind!r} in the middle of a job")
+
+
+def said(message: Message, node: PeerId | None) -> list[tuple[str, Any]]:
+    """The lines that tell ``message``, which comes from ``node``."""
+    if isinstance(message, Accept):
+        accepted = ("accepted", {"node": str(node)})
+        return [("send", "module"), accepted] if message.module_wanted else [accepted]
+    if isinstance(message, OutputChunk):
+        return [("output", {"stream": message.stream, "data": to_text(part)}) for part in _parts(message.data)]
+    if isinstance(message, Progress):
+        return [("progress", {"phase": message.phase.value, "elapsed_ms": message.elapsed_ms})]
+    if isinstance(message, Result):
+        return [("result", {"receipt": json.loads(message.receipt)})]
+    if isinstance(message, Failure):
+        return [("error", {"code": message.code, "message": message.message, "hint": ""})]
+    assert isinstance(message, Reject)
+    text = f"the node does not take the job: {message.reason}"
+    return [("error", {"code": "peer-rejected", "message": text, "hint": message.detail})]
+
+
+def _parts(data: bytes) -> list[bytes]:
+    return [data[start : start + MAX_CHUNK_BYTES] for start in range(0, len(data), MAX_CHUNK_BYTES)]

@@ -1,0 +1,1 @@
+"""The parent's side: starts worker processes, talks with them, and ends them."""

@@ -1,0 +1,1 @@
+"""The worker's side: a process with one warm runtime that runs one job at a time."""

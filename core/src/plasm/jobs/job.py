@@ -1,0 +1,36 @@
+"""A job bound to this machine."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from plasm.artifacts.modules import Module
+from plasm.errors import InvalidInput
+from plasm.model import Manifest, Preopen
+
+
+@frozen
+class Job:
+    """A manifest with the module and the folders that it names.
+
+    Raises:
+        InvalidInput: the module is another than the manifest's, or a mount is not bound.
+    """
+
+    manifest: Manifest
+    module: Module
+    preopens: tuple[Preopen, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if self.manifest.module != self.module.digest:
+            raise InvalidInput(
+                f"the manifest names module {self.manifest.module[:12]}…, this one is {self.module.digest[:12]}…",
+                hint="give the module that the manifest was written for",
+            )
+        if tuple(preopen.mount for preopen in self.preopens) != self.manifest.invocation.mounts:
+            raise InvalidInput("the manifest's mounts and the folders given differ", hint="use Manifest.bind")
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether the job may write to a folder."""
+        return not all(preopen.mount.read_only for preopen in self.preopens)

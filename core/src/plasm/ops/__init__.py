@@ -1,0 +1,1 @@
+"""What every long-running process and every command shares: log, service manager, metrics page, console, signals."""
