@@ -15,7 +15,7 @@ import pytest
 
 from plasm.cli.app import main
 from plasm.config import NodeConfig, check_file, read
-from plasm.config.reading import leaves
+from plasm.config.node_config import leaves
 from plasm.config.reference import default_file, page, schema
 from plasm.node.configuration import policy_of
 from plasm.node.policy import Policy

@@ -11,8 +11,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from plasm.config import Config, NodeConfig, read, sources
-from plasm.config.reading import DEFAULT, leaves
+from plasm.config import Config, NodeConfig, read
+from plasm.config.config import LIST_KEYS, TEXT_KEYS
+from plasm.config.node_config import leaves
+from plasm.config.reading import DEFAULT
 from plasm.errors import InvalidConfig, InvalidInput, UnreadableInput
 
 Write = Callable[[Path, str], Path]
@@ -108,7 +110,7 @@ def test_every_command_and_the_node_read_the_same(user_file: Path, write: Write,
     write(user_file, text)
     config, everything = Config.from_environment(os.environ), read(os.environ).config
     assert everything.runtime == "a"
-    for key in (*sources._TEXTS, *sources._LISTS):
+    for key in (*TEXT_KEYS, *LIST_KEYS):
         name = {"disable_plugins": "disabled_plugins"}.get(key, key)
         value = getattr(config, name)
         assert (set(value) if isinstance(value, frozenset) else value) == (
@@ -118,8 +120,8 @@ def test_every_command_and_the_node_read_the_same(user_file: Path, write: Write,
 
 def test_the_keys_for_every_command_are_those_outside_of_tables() -> None:
     outside = {field.name: field.type for field in attrs.fields(NodeConfig) if not attrs.has(field.type)}  # type: ignore[arg-type]
-    assert {*sources._TEXTS, *sources._LISTS} == set(outside)
-    assert {name for name, kind in outside.items() if kind == tuple[str, ...]} == set(sources._LISTS)
+    assert {*TEXT_KEYS, *LIST_KEYS} == set(outside)
+    assert {name for name, kind in outside.items() if kind == tuple[str, ...]} == set(LIST_KEYS)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,24 @@ def test_unusual_toml_is_as_good(user_file: Path, write: Write) -> None:
     assert read(os.environ).config.node.workers == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '# a\u2028signer = "b"\nruntime = "a"\n',
+        '# a\x85signer = "b"\nruntime = "a"\n',
+        'runtime = "a"\r\n# signer = "b"\r\n\r\n[node]\r\n',
+        'runtime = """a\n# b\n\nc"""\n',
+        "runtime = '''\n[node]\nworkers = 3\n'''\nsigner = \"b\"\n",
+        'discoveries = [\n  "mdns", "dht",\n]\nruntime = "a"\n',
+    ],
+)
+def test_every_command_finds_line_ends_where_toml_has_them(user_file: Path, write: Write, text: str) -> None:
+    write(user_file, "").write_bytes(text.encode())
+    config, everything = Config.from_environment(os.environ), read(os.environ).config
+    assert (config.runtime, config.signer) == (everything.runtime, everything.signer)
+    assert config.runtime is not None
+
+
 def test_processes_that_start_later_find_the_same_whatever_has_become_of_the_file(
     user_file: Path, write: Write
 ) -> None:
@@ -152,13 +172,17 @@ def test_processes_that_start_later_find_the_same_whatever_has_become_of_the_fil
 def test_a_wrong_variable_or_option_is_named() -> None:
     with pytest.raises(InvalidConfig, match=r"^PLASM_NODE_WORKERS: must be a whole number, not 'many'"):
         read({**os.environ, "PLASM_NODE_WORKERS": "many"})
+    with pytest.raises(InvalidConfig, match=r"^PLASM_NODE_WORKERS: must be a whole number below 2\^63$"):
+        read({**os.environ, "PLASM_NODE_WORKERS": "9" * 20})
+    with pytest.raises(InvalidConfig, match=r"^PLASM_NODE_WORKERS: -1 is out of range \(from 1 to 1024\)$"):
+        read({**os.environ, "PLASM_NODE_WORKERS": "-1"})
     with pytest.raises(InvalidInput, match=r"^--allow: 'me' is not a peer id") as caught:
         read(os.environ, {"policy.allow": ("--allow", ["me"])})
     assert caught.value.code == "invalid-input"
 
 
 LOADED = "import sys; from plasm.config import Config; Config.from_environment({'PLASM_HOME': sys.argv[1]}); \
-print({'tomllib', 'cattrs', 'plasm.config.document'} & set(sys.modules))"
+print({'tomllib', 'cattrs', 'plasm.config.node_config'} & set(sys.modules))"
 
 
 @pytest.mark.parametrize("text", [None, "# nothing\n[node]\nworkers = 3\n", 'runtime = "a"\ndisable_plugins = ["b"]\n'])

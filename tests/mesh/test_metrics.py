@@ -26,7 +26,7 @@ from plasm import Limits
 from plasm.errors import AddressUnavailable, InvalidModule, PeerNotFound
 from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh.capability import Requirements
-from plasm.node.configuration import Reread
+from plasm.node.configuration import PolicyReload
 from plasm.node.policy import Policy
 from plasm.node.tally import Tally
 from plasm.ops.metrics_page import MAX_CONNECTIONS, MAX_REQUEST_BYTES, MetricsPage
@@ -81,7 +81,7 @@ def test_jobs_offers_and_bytes_are_counted(mesh: World, job: MakeJob, hello: Pat
             await have_run(LOOP, limits=Limits(wall_time=100))
             with pytest.raises(InvalidModule):
                 await have_run('(module (func (export "add")))')
-            await node.node.reload(lambda: Reread(Policy(deny=[SeedSigner("client").peer])))
+            await node.node.reload(lambda: PolicyReload(Policy(deny=[SeedSigner("client").peer])))
             with pytest.raises(PeerNotFound):
                 await have_run(hello, "x")
             after = await scraped(node)

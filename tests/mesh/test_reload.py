@@ -19,7 +19,7 @@ from plasm.errors import InvalidConfig, PeerNotFound
 from plasm.jobs.replay import ReplayableInput
 from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh.capability import Requirements
-from plasm.node.configuration import Reread, Source
+from plasm.node.configuration import PolicyReload, ReloadableConfig
 from plasm.node.policy import Policy
 from world import Plasm
 
@@ -28,8 +28,8 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
     return anyio.run(main, backend="trio")
 
 
-def reads(policy: Policy) -> Callable[[], Reread]:
-    return lambda: Reread(policy)
+def reads(policy: Policy) -> Callable[[], PolicyReload]:
+    return lambda: PolicyReload(policy)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_job_that_runs_is_not_touched(mesh: World, job: MakeJob, hello: Path) 
 
 
 def test_a_mistake_is_told_and_changes_nothing(mesh: World, job: MakeJob, hello: Path) -> None:
-    def broken() -> Reread:
+    def broken() -> PolicyReload:
         raise InvalidConfig("config.toml:3:1: nonsense")
 
     async def main() -> None:
@@ -118,10 +118,10 @@ def test_flags_and_variables_stay_above_the_file_and_what_is_not_reloaded_is_nam
     path = tmp_path / "config.toml"
     path.write_text("[policy]\njobs_per_peer = 1\noffers_per_minute = 1\nmemory = '1MiB'\n")
     environ = {"PLASM_CONFIG": str(path), "PLASM_POLICY_OFFERS_PER_MINUTE": "5"}
-    source = Source(environ, {"policy.jobs_per_peer": ("--jobs-per-peer", 3)})
+    source = ReloadableConfig(environ, {"policy.jobs_per_peer": ("--jobs-per-peer", 3)})
     environ["PLASM_CONFIG"] = "/dev/null"  # as a node does
     path.write_text("runtime = 'wasmer'\n[policy]\njobs_per_peer = 2\nmemory = '2MiB'\n[node]\nqueue = 1\n")
-    reread = source.again()
+    reread = source.reload()
     assert (reread.policy.jobs_per_peer, reread.policy.offers_per_minute) == (3, 5)
     assert reread.policy.limits.memory == 2 * 2**20
     assert set(reread.ignored) == {"runtime", "node.queue"}

@@ -94,9 +94,9 @@ def test_toml_and_json_say_the_same() -> None:
         ),
         ("limits = 3", "limits: must be a table, not 3"),
         ('[limits]\nmemory = "12parsecs"', "limits.memory: '12parsecs' is not a size"),
-        ("[limits]\nmemory = true", "limits.memory: must be a whole number, not True"),
+        ("[limits]\nmemory = true", "limits.memory: must be a whole number, not true"),
         ("[limits]\nwall_time = 1.5", "limits.wall_time: must be a whole number, not 1.5"),
-        ("[limits]\nwall_time = -5", "limits: limit wall_time = -5 is out of range"),
+        ("[limits]\nwall_time = -5", "2:1: limits.wall_time: limit wall_time = -5 is out of range"),
         ('module = "x"', "'x' is not a SHA-256 digest"),
         ('[invocation]\nargs = "abc"', "invocation.args: must be a list, not 'abc'"),
         ("[invocation]\nargs = [1]", "invocation.args[0]: must be text, not 1"),
@@ -105,14 +105,75 @@ def test_toml_and_json_say_the_same() -> None:
         ('[[invocation.mounts]]\nguest = "data"', "'data' is not an absolute guest path"),
         ('[[invocation.mounts]]\nguest = "/x"\nreadonly = true', "did you mean 'read_only'?"),
         ("[[invocation.mounts]]\nread_only = true", "the field 'guest' is missing"),
-        ("[limits]\nmemory = 1\nmemory = 2\n# end", "at line 3"),
-        ("x = [", "Invalid value (at end of document"),
+        ("[limits]\nmemory = 1\nmemory = 2\n# end", "3:11: not TOML: cannot overwrite a value"),
+        ("memory = 1", "1:1: there is no field 'memory' (it belongs below [limits])"),
+        ("[limits]\nruntime = 'a'", "2:1: limits: there is no field 'runtime' (it belongs at the top"),
+        ("[limits]\nfuel = 99999999999999999999", "2:1: limits.fuel: must be a whole number below 2^63"),
+        ("[limits]\nfuel = 1979-05-27", "limits.fuel: must be a whole number, not 1979-05-27"),
+        ("[invocation]\nargs = [[]]", "2:9: invocation.args[0]: must be text, not a list"),
+        ("[invocation.env]\nA = [1]", "2:1: invocation.env.A: must be text, not a list"),
+        ("[[limits]]", "1:3: limits: must be a table, not a list"),
+        ("runtime = 'a\\u0000'".replace("'", '"'), "runtime contains a NUL character"),
+        ("runtime = '" + "a" * 257 + "'", "a runtime's name takes at most 256 bytes"),
+        ("clock = " + "1" * 5000, "1:9: a value of more than 640 characters"),
+        ("x = [", "1:6: not TOML: invalid value"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(text: str, says: str) -> None:
     with pytest.raises(InvalidManifest) as caught:
         manifest_from_toml(text.encode(), MODULE)
     assert says in str(caught.value)
+
+
+def test_every_mistake_of_a_manifest_is_told() -> None:
+    text = "module = 1\n[limits]\nwall_time = 0\nmemroy = 1\noutput = 'a lot'\n[[invocation.mounts]]\n"
+    with pytest.raises(InvalidManifest) as caught:
+        manifest_from_toml(text.encode(), MODULE, "job.toml")
+    assert [(mistake.position, mistake.key) for mistake in caught.value.mistakes] == [
+        ((1, 1), "module"),
+        ((3, 1), "limits.wall_time"),
+        ((4, 1), "limits.memroy"),
+        ((5, 1), "limits.output"),
+        ((6, 2), "invocation.mounts[0]"),
+    ]
+    assert str(caught.value) == "job.toml:1:1: module: must be text, not 1; and 4 more"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{\n "limits": }', "2:12: not JSON: expecting value"),
+        ("", "1:1: not JSON: expecting value"),
+        ("[]", "it must be a table of fields"),
+        ('{"limits": {"memory": 1, "memory": 2}}', "not JSON: the field 'memory' occurs more than once"),
+        ('{"clock": NaN}', "not JSON: NaN is not a JSON value"),
+        ('{"clock": 1' + "0" * 5000 + "}", "not JSON: a number of 5001 digits"),
+        ('{"limits": {"memory": null}}', "limits.memory: must be a whole number, not null"),
+        ('{"limits": {"wall_time": 1e3}}', "limits.wall_time: must be a whole number, not 1000.0"),
+        ('{"runtime": "\\ud800"}', "runtime is not valid Unicode"),
+        ('{"' + "a" * 100_000 + '": 1}', "there is no field 'aaa"),
+        ('{"runtime": ["' + "a" * 100_000 + '"]}', "runtime: must be text, not a list"),
+        ('{"module": "' + "a" * 100_000 + '"}', "is not a SHA-256 digest"),
+    ],
+)
+def test_a_mistake_in_json_is_told_without_python_and_in_few_words(text: str, says: str) -> None:
+    with pytest.raises(InvalidManifest) as caught:
+        manifest_from_json(text.encode(), MODULE)
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_bytes_that_are_not_text_are_no_manifest() -> None:
+    for parse in (manifest_from_json, manifest_from_toml):
+        with pytest.raises(InvalidManifest, match=r"^2:1: it is not UTF-8 \(save it as UTF-8\)$"):
+            parse(b"# a\n# \xff\n", MODULE)
+
+
+def test_fourteen_thousand_mounts_are_looked_through_once() -> None:
+    mounts = [Mount(f"/{number}") for number in range(14_000)]
+    assert len(Invocation(mounts=mounts).mounts) == 14_000
+    with pytest.raises(InvalidInput, match="the guest path /0 is mounted twice"):
+        Invocation(mounts=[*mounts, Mount("/0")])
 
 
 @given(

@@ -7,7 +7,14 @@ here; nothing else than a :class:`PlasmError` may reach a person.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from plasm.model.mistakes import Mistake, Mistakes
+
+MAX_SHOWN_MISTAKES: Final = 20
 
 
 class ExitStatus(IntEnum):
@@ -50,13 +57,37 @@ class InvalidInput(PlasmError):
     code = "invalid-input"
 
 
-class InvalidManifest(InvalidInput):
+class InvalidDocument(InvalidInput):
+    """A document that somebody wrote, with mistakes in it.
+
+    Message and hint are the first mistake's.  ``mistakes`` are the first :data:`MAX_SHOWN_MISTAKES` in the order of the
+    document, empty where they are not known one by one; ``others`` is the number of the rest.
+    """
+
+    mistakes: tuple[Mistake, ...] = ()
+    others: int = 0
+
+    @classmethod
+    def of(cls, mistakes: Mistakes) -> Self:
+        """The error for ``mistakes``."""
+        first = mistakes.first[:MAX_SHOWN_MISTAKES]
+        error = cls(first[0].located_message, hint=first[0].hint)
+        error.mistakes = first
+        error.others = len(mistakes.first) - len(first) + mistakes.others
+        return error
+
+    def __str__(self) -> str:
+        more = max(0, len(self.mistakes) - 1) + self.others
+        return super().__str__() + (f"; and {more} more" if more else "")
+
+
+class InvalidManifest(InvalidDocument):
     """A manifest that is not one, or that asks for what the model does not allow."""
 
     code = "invalid-manifest"
 
 
-class InvalidConfig(InvalidInput):
+class InvalidConfig(InvalidDocument):
     """A configuration that is not one: a file or a variable."""
 
     code = "invalid-config"

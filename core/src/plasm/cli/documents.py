@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plasm.errors import InvalidManifest, UnreadableInput
+from plasm.errors import UnreadableInput
 from plasm.model import Manifest, Sha256
 from plasm.model.documents import MAX_MANIFEST_BYTES, manifest_from_json, manifest_from_toml
 
@@ -22,7 +22,4 @@ def load_manifest(path: Path, module: Sha256) -> Manifest:
     except OSError as error:
         raise UnreadableInput(f"{path} cannot be read: {error.strerror}", hint="give --manifest a file") from None
     parse = manifest_from_json if path.suffix == ".json" else manifest_from_toml
-    try:
-        return parse(data, module)
-    except InvalidManifest as error:
-        raise InvalidManifest(f"{path}: {error.message}", hint=error.hint) from None
+    return parse(data, module, source=str(path))

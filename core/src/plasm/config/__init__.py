@@ -1,6 +1,7 @@
-"""The configuration: files, variables and flags, read into values that say where Plasm keeps things and what it does.
+"""The configuration: files, variables and options, read into values that say where Plasm keeps things and what it does.
 
-:class:`Config` is what every command needs, and costs next to nothing; :class:`NodeConfig` is all that a file can say.
+:class:`Config` is what every command needs, and costs next to nothing; :class:`NodeConfig` is all that can be
+configured, and :func:`read` gives it as an :class:`EffectiveConfig`, which knows where each value comes from.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from plasm._lazy import lazily
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from plasm.config.config import Config as Config
-    from plasm.config.document import LogFormat as LogFormat
-    from plasm.config.document import NodeConfig as NodeConfig
-    from plasm.config.reading import Reading as Reading
+    from plasm.config.node_config import LogFormat as LogFormat
+    from plasm.config.node_config import NodeConfig as NodeConfig
+    from plasm.config.reading import EffectiveConfig as EffectiveConfig
     from plasm.config.reading import check_file as check_file
     from plasm.config.reading import read as read
 
@@ -20,9 +21,9 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "Config": "plasm.config.config",
-        "LogFormat": "plasm.config.document",
-        "NodeConfig": "plasm.config.document",
-        "Reading": "plasm.config.reading",
+        "LogFormat": "plasm.config.node_config",
+        "NodeConfig": "plasm.config.node_config",
+        "EffectiveConfig": "plasm.config.reading",
         "check_file": "plasm.config.reading",
         "read": "plasm.config.reading",
     },

@@ -1,22 +1,28 @@
 """What every command needs to know: where Plasm keeps things, and which plugins and peers it prefers.
 
 Folders follow the XDG Base Directory specification; ``PLASM_HOME`` puts all of them below one folder instead.
+
+The keys before a file's first table are read on the way into every job, by the command and by its worker.  So this
+module imports nothing new until a file sets one of them in an unusual way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
 from plasm.config import sources
 
+TEXT_KEYS: Final = ("runtime", "signer", "transport")
+LIST_KEYS: Final = ("disable_plugins", "discoveries", "bootstrap")
+
 
 @frozen
 class Config:
-    """One reading of the configuration.
+    """What is configured for every command.
 
     ``runtime``, ``signer`` and ``transport`` are plugin names, or ``None`` for the default, and ``discoveries`` are
     such names, none for the usual ones.  ``disabled_plugins`` holds names, or ``kind:name`` where one name serves
@@ -44,7 +50,7 @@ class Config:
             UnreadableInput: a file that is there and cannot be read.
         """
         state_dir = sources.folder(environ, "STATE", ".local/state")
-        said = sources.everyday_settings(environ)
+        said = _keys_before_tables(environ)
         return cls(
             config_dir=sources.config_folder(environ),
             data_dir=sources.folder(environ, "DATA", ".local/share"),
@@ -73,3 +79,67 @@ def _text(environ: Mapping[str, str], said: Mapping[str, Any], key: str) -> str 
 
 def _list(environ: Mapping[str, str], said: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(sources.split(environ.get(sources.variable(key), "")) or said.get(key, ()))
+
+
+def _keys_before_tables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the files set before their first table, the later file's over the earlier one's."""
+    said: dict[str, Any] = {}
+    for path, text in sources.files(environ):
+        said |= _before_first_table(path, text)
+    return said
+
+
+def _before_first_table(path: Path, text: str) -> dict[str, Any]:
+    head, statements = [], []
+    for line in text.split("\n"):
+        begin = line.strip(" \t\r")
+        if begin.startswith("["):
+            break
+        head.append(line)
+        if begin and not begin.startswith("#"):
+            statements.append(begin)
+    if not statements:
+        return {}
+    said = _plainly(statements) or _as_toml("\n".join(head))
+    if said and all(_as_it_should_be(key, value) for key, value in said.items()):
+        return said
+    # Something is wrong, or written in an unusual way: reading all of it with care tells.
+    from plasm.config.reading import parse
+
+    everything = parse(path, text).data
+    return {key: everything[key] for key in (*TEXT_KEYS, *LIST_KEYS) if key in everything}
+
+
+def _plainly(statements: Sequence[str]) -> dict[str, Any]:
+    """What ``statements`` say where each is a key and a value that JSON would write in the same way; else nothing.
+
+    Most are, and json is loaded already, while loading tomllib takes longer than all the rest of this module.
+    """
+    import json
+
+    said: dict[str, Any] = {}
+    for statement in statements:
+        key, _, value = statement.partition("=")
+        key = key.rstrip(" \t")
+        if key in said or "\\" in value or not value.isprintable():
+            return {}
+        try:
+            said[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return said
+
+
+def _as_toml(text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _as_it_should_be(key: str, value: Any) -> bool:
+    if key in TEXT_KEYS:
+        return isinstance(value, str) and bool(value)
+    return key in LIST_KEYS and isinstance(value, list) and all(isinstance(each, str) and each for each in value)

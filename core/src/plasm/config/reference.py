@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from textwrap import wrap
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-from plasm.config.document import FORMATS, NodeConfig
-from plasm.config.reading import leaves
+from plasm.config.node_config import FORMATS, NodeConfig, leaves
 from plasm.config.sources import variable
 from plasm.model.schema import DIALECT, schema_of
 
-_PAGE = """\
+_PAGE: Final = """\
 # Configuration
 
 <!-- Made by `make reference` from core/src/plasm/config/; edit the descriptions there. -->

@@ -1,8 +1,4 @@
-"""Where configuration comes from: which files count, who may write them, and the part that every command reads.
-
-That part, the keys before the first table, is read on the way into every job, by the command and by its worker.  So
-this module imports nothing new until a file sets one of them in an unusual way.
-"""
+"""Where configuration comes from: which files count and who may write them, and what the variables are called."""
 
 from __future__ import annotations
 
@@ -11,15 +7,12 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from plasm.errors import InvalidConfig, UnreadableInput
 
 SYSTEM_FILE: Final = Path("/etc/plasm/config.toml")
 MAX_CONFIG_BYTES: Final = 2**20
-
-_TEXTS: Final = ("runtime", "signer", "transport")
-_LISTS: Final = ("disable_plugins", "discoveries", "bootstrap")
 
 
 def folder(environ: Mapping[str, str], kind: str, default: str) -> Path:
@@ -113,70 +106,3 @@ def _read(path: Path, descriptor: int) -> bytes:
     while chunk := os.read(descriptor, MAX_CONFIG_BYTES + 1 - len(data)):
         data += chunk
     return data
-
-
-def everyday_settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    """What the files set before their first table, the later file's over the earlier one's.
-
-    Raises:
-        InvalidConfig: an unknown or ill-typed key among them.
-    """
-    said: dict[str, Any] = {}
-    for path, text in files(environ):
-        said |= _before_first_table(path, text)
-    return said
-
-
-def _before_first_table(path: Path, text: str) -> dict[str, Any]:
-    head = []
-    for line in text.splitlines():
-        begin = line.lstrip()
-        if begin.startswith("["):
-            break
-        if begin and not begin.startswith("#"):
-            head.append(line)
-    if not head:
-        return {}
-    said = _plainly(head) or _as_toml("\n".join(head))
-    if said and all(_as_it_should_be(key, value) for key, value in said.items()):
-        return said
-    # Something is wrong, or written in an unusual way: reading all of it with care tells.
-    from plasm.config.reading import checked
-
-    everything = checked(path, text)
-    return {key: everything[key] for key in (*_TEXTS, *_LISTS) if key in everything}
-
-
-def _plainly(lines: list[str]) -> dict[str, Any]:
-    """What ``lines`` say where each is a key and a value that JSON would write in the same way; else nothing.
-
-    Most are, and json is loaded already, while loading tomllib takes longer than all the rest of this module.
-    """
-    import json
-
-    said: dict[str, Any] = {}
-    for line in lines:
-        key, _, value = line.partition("=")
-        key = key.strip()
-        if key in said or "\\" in value or not value.isprintable():
-            return {}
-        try:
-            said[key] = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
-    return said
-
-
-def _as_toml(text: str) -> dict[str, Any]:
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-
-
-def _as_it_should_be(key: str, value: Any) -> bool:
-    if key in _TEXTS:
-        return isinstance(value, str) and bool(value)
-    return key in _LISTS and isinstance(value, list) and all(isinstance(each, str) and each for each in value)

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from plasm.errors import InvalidInput, ProtocolViolation, VerificationFailed
 from plasm.mesh.codec import load
 from plasm.model import Feature, LimitKind, Limits, Manifest, PeerId
+from plasm.model.quantities import is_safe_count
 from plasm.receipts import pae
 from plasm.signatures import sign_as, signature_holds
 
@@ -27,7 +28,6 @@ LIFETIME_S: Final = 15 * 60
 CLOCK_SKEW_S: Final = 5 * 60
 _MAX_ITEMS: Final = 64
 _MAX_TEXT: Final = 256
-_MAX_NUMBER: Final = 2**53 - 1
 
 
 def _text(value: object) -> str:
@@ -44,7 +44,7 @@ def _texts(values: Iterable[object]) -> tuple[str, ...]:
 
 
 def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _MAX_NUMBER:
+    if not is_safe_count(value):
         raise InvalidInput(f"{value!r:.80} is not a whole number from 0 to 2^53-1")
     return value
 

@@ -13,11 +13,11 @@ from attrs import field, frozen
 from plasm.errors import InvalidInput
 from plasm.mesh.framing import MAX_CONTROL_BYTES, MAX_DATA_BYTES
 from plasm.model import MAX_MODULE_BYTES, Sha256, is_sha256
+from plasm.model.quantities import is_safe_count
 
 MAX_CHUNK_BYTES: Final = MAX_DATA_BYTES - 64
 _MAX_MANIFEST_BYTES: Final = MAX_CONTROL_BYTES - 1024
 _MAX_TEXT: Final = 4096
-_MAX_NUMBER: Final = 2**53 - 1
 
 
 class RejectReason(StrEnum):
@@ -45,10 +45,6 @@ def _check(holds: bool, what: str) -> None:
         raise InvalidInput(what)
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MAX_NUMBER
-
-
 def _is_chunk(value: object) -> bool:
     return type(value) is bytes and 0 < len(value) <= MAX_CHUNK_BYTES
 
@@ -71,7 +67,7 @@ class Offer:
     def __attrs_post_init__(self) -> None:
         _check(type(self.manifest) is bytes and len(self.manifest) <= _MAX_MANIFEST_BYTES, "a manifest too long")
         _check(type(self.module) is str and is_sha256(self.module), "a module digest that is none")
-        _check(_is_count(self.module_size) and self.module_size <= MAX_MODULE_BYTES, "a module size out of range")
+        _check(is_safe_count(self.module_size) and self.module_size <= MAX_MODULE_BYTES, "a module size out of range")
         _check(type(self.nonce) is str and is_sha256(self.nonce), "a nonce that is not 64 hex digits")
         _check(type(self.stdin) is bool, "stdin must be true or false")
 
@@ -86,7 +82,7 @@ class Accept:
 
     def __attrs_post_init__(self) -> None:
         _check(type(self.module_wanted) is bool, "module_wanted must be true or false")
-        _check(_is_count(self.starts_in_ms), "a start out of range")
+        _check(is_safe_count(self.starts_in_ms), "a start out of range")
 
 
 @frozen
@@ -152,7 +148,7 @@ class Progress:
     elapsed_ms: int
 
     def __attrs_post_init__(self) -> None:
-        _check(_is_count(self.elapsed_ms), "a time out of range")
+        _check(is_safe_count(self.elapsed_ms), "a time out of range")
 
 
 @frozen

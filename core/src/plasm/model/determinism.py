@@ -7,13 +7,16 @@ The clock starts at the manifest's ``clock`` and moves only when it is looked at
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import field, frozen
 
 from plasm.errors import InvalidInput
+from plasm.model.quantities import MAX_SAFE_INTEGER
 
-CLOCK_STEP_NS = 1_000
-MAX_CLOCK_S = 2**33
-MAX_SEED = 2**53 - 1
+CLOCK_STEP_NS: Final = 1_000
+MAX_CLOCK_S: Final = 2**33
+MAX_SEED: Final = MAX_SAFE_INTEGER
 
 
 @frozen

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import NewType
+from typing import Final, NewType
 
 Sha256 = NewType("Sha256", str)
 
-_PATTERN = re.compile(r"[0-9a-f]{64}")
+_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def sha256_hex(data: bytes) -> Sha256:

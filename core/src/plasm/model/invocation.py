@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from attrs import field, frozen
 
 from plasm.errors import InvalidInput
 
-MAX_ARGUMENT_BYTES = 2**20
-_ENV_NAME = re.compile(r"[!-<>-~]+")
+MAX_ARGUMENT_BYTES: Final = 2**20
+_ENV_NAME: Final = re.compile(r"[!-<>-~]+")
 
 
 @frozen
@@ -22,9 +23,9 @@ class Mount:
     read_only: bool = field(default=False, metadata={"doc": "Whether every change is refused."})
 
     def __attrs_post_init__(self) -> None:
-        _check_text("mount", self.guest)
+        check_text("mount", self.guest)
         if not self.guest.startswith("/") or ".." in self.guest.split("/"):
-            raise InvalidInput(f"{self.guest!r} is not an absolute guest path", hint="write it like /data")
+            raise InvalidInput(f"{self.guest!r:.80} is not an absolute guest path", hint="write it like /data")
 
 
 @frozen
@@ -35,7 +36,7 @@ class Preopen:
     mount: Mount
 
     def __attrs_post_init__(self) -> None:
-        _check_text("host folder", self.host)
+        check_text("host folder", self.host)
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
@@ -70,27 +71,33 @@ class Invocation:
     def __attrs_post_init__(self) -> None:
         total = 0
         for index, argument in enumerate(self.args):
-            total += _check_text(f"argument {index + 1}", argument)
+            total += check_text(f"argument {index + 1}", argument)
         for name, value in self.env.items():
             if not _ENV_NAME.fullmatch(name):
                 raise InvalidInput(
-                    f"{name!r} is not a name for an environment variable", hint="printable ASCII without '='"
+                    f"{name!r:.80} is not a name for an environment variable", hint="printable ASCII without '='"
                 )
-            total += len(name) + _check_text(f"environment variable {name}", value)
+            total += len(name) + check_text(f"environment variable {name:.80}", value)
         if total > MAX_ARGUMENT_BYTES:
             raise InvalidInput(
                 f"arguments and environment take {total} bytes, more than {MAX_ARGUMENT_BYTES}",
                 hint="pass large data on stdin",
             )
-        guests = [mount.guest for mount in self.mounts]
-        for guest in guests:
-            if guests.count(guest) > 1:
-                raise InvalidInput(f"the guest path {guest} is mounted twice")
+        guests: set[str] = set()
+        for mount in self.mounts:
+            if mount.guest in guests:
+                raise InvalidInput(f"the guest path {mount.guest} is mounted twice")
+            guests.add(mount.guest)
 
 
-def _check_text(what: str, text: str) -> int:
+def check_text(what: str, text: str) -> int:
+    """The number of bytes that ``text`` takes in UTF-8; ``what`` it is goes into the message.
+
+    Raises:
+        InvalidInput: not text, or text that WASI cannot carry.
+    """
     if not isinstance(text, str):
-        raise InvalidInput(f"{what} must be text, not {text!r}")
+        raise InvalidInput(f"{what} must be text, not {text!r:.80}")
     if "\0" in text:
         raise InvalidInput(f"{what} contains a NUL character")
     try:

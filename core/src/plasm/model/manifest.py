@@ -7,14 +7,17 @@ module whose digest it names.  Its own digest, over :func:`canonical`, is what a
 from __future__ import annotations
 
 import json
+from typing import Final
 
 from attrs import evolve, field, frozen
 
 from plasm.errors import InvalidInput
 from plasm.model.determinism import Determinism
 from plasm.model.digest import Sha256, is_sha256, sha256_hex
-from plasm.model.invocation import Invocation, Preopen
+from plasm.model.invocation import Invocation, Preopen, check_text
 from plasm.model.limits import Limits
+
+MAX_RUNTIME_NAME_BYTES: Final = 256
 
 
 @frozen
@@ -22,8 +25,8 @@ class Manifest:
     """One job: which module, how it is called, what it may use.
 
     Raises:
-        InvalidInput: a module digest that is none; a deterministic job with mounts, whose content is not fixed; a
-            clock or a seed for a job that is not deterministic.
+        InvalidInput: a module digest that is none; a runtime that cannot be a plugin's name; a deterministic job with
+            mounts, whose content is not fixed; a clock or a seed for a job that is not deterministic.
     """
 
     module: Sha256 = field(metadata={"doc": "SHA-256 of the module's bytes, 64 hex digits."})
@@ -40,7 +43,9 @@ class Manifest:
 
     def __attrs_post_init__(self) -> None:
         if not is_sha256(self.module):
-            raise InvalidInput(f"{self.module!r} is not a SHA-256 digest", hint="64 lower-case hex digits")
+            raise InvalidInput(f"{self.module!r:.80} is not a SHA-256 digest", hint="64 lower-case hex digits")
+        if self.runtime is not None and check_text("runtime", self.runtime) > MAX_RUNTIME_NAME_BYTES:
+            raise InvalidInput(f"a runtime's name takes at most {MAX_RUNTIME_NAME_BYTES} bytes")
         if self.deterministic and self.invocation.mounts:
             raise InvalidInput("a deterministic job cannot have mounts", hint="pass its input on stdin")
         if Determinism(self.clock, self.seed) != Determinism() and not self.deterministic:

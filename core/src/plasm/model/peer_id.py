@@ -7,15 +7,16 @@ bytes, is short enough to stand in the id itself (identity multihash), so an id 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from attrs import frozen
 from base58 import b58decode, b58encode
 
 from plasm.errors import InvalidInput
 
-PUBLIC_KEY_BYTES = 32
-_IDENTITY_MULTIHASH_OF_ED25519 = bytes([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
-_TEXT_LENGTH = 52
+PUBLIC_KEY_BYTES: Final = 32
+_IDENTITY_MULTIHASH_OF_ED25519: Final = bytes([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
+_TEXT_LENGTH: Final = 52
 
 
 @frozen(repr=False)

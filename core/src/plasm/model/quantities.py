@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final, TypeGuard
 
 from plasm.errors import InvalidInput
 
-SIZE_UNITS: Mapping[str, int] = MappingProxyType(
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""The largest whole number that every JSON reader keeps exactly (RFC 7493, section 2.2)."""
+
+SIZE_UNITS: Final[Mapping[str, int]] = MappingProxyType(
     {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 )
-DURATION_UNITS: Mapping[str, int] = MappingProxyType({"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000})
-AGE_UNITS: Mapping[str, int] = MappingProxyType({**DURATION_UNITS, "d": 24 * 3_600_000})
+DURATION_UNITS: Final[Mapping[str, int]] = MappingProxyType({"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000})
+AGE_UNITS: Final[Mapping[str, int]] = MappingProxyType({**DURATION_UNITS, "d": 24 * 3_600_000})
 
-_QUANTITY = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?\s*([A-Za-z]*)")
+_QUANTITY: Final = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?\s*([A-Za-z]*)")
+
+
+def is_safe_count(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is a whole number from 0 to :data:`MAX_SAFE_INTEGER`."""
+    return type(value) is int and 0 <= value <= MAX_SAFE_INTEGER
 
 
 def parse_size(text: str) -> int:
@@ -70,9 +79,9 @@ def _parse(text: str, units: Mapping[str, int], what: str, example: str) -> int:
     match = _QUANTITY.fullmatch(text.strip())
     if match is None or match[3] not in units:
         known = ", ".join(unit for unit in units if unit)
-        raise InvalidInput(f"{text!r} is not a {what}", hint=f"write it like {example}; units: {known}")
+        raise InvalidInput(f"{text!r:.80} is not a {what}", hint=f"write it like {example}; units: {known}")
     whole, fraction, factor = int(match[1]), match[2] or "", units[match[3]]
     scaled, rest = divmod(int(fraction or 0) * factor, int("1" + "0" * len(fraction)))
     if rest:
-        raise InvalidInput(f"{text!r} is finer than a {what} can be", hint=f"write it like {example}")
+        raise InvalidInput(f"{text!r:.80} is finer than a {what} can be", hint=f"write it like {example}")
     return whole * factor + scaled

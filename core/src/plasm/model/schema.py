@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -13,10 +13,10 @@ from plasm.model.digest import Sha256
 from plasm.model.manifest import Manifest
 from plasm.model.quantities import AGE_UNITS, DURATION_UNITS, SIZE_UNITS
 
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_PLAIN = {str: "string", int: "integer", bool: "boolean", NoneType: "null"}
-_UNITS = {"size": SIZE_UNITS, "duration": DURATION_UNITS, "age": AGE_UNITS}
+_PLAIN: Final = {str: "string", int: "integer", bool: "boolean", NoneType: "null"}
+_UNITS: Final = {"size": SIZE_UNITS, "duration": DURATION_UNITS, "age": AGE_UNITS}
 
 
 def manifest_schema() -> dict[str, Any]:

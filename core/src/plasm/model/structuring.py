@@ -1,6 +1,7 @@
-"""Documents that people write: plain data in, values of the model out, and the first mistake named by its path.
+"""Documents that people write: plain data in, values of the model out, and every mistake named by its path.
 
-What a field takes is said once, by the value's class: its type, the ``quantity`` in its metadata, its validator.
+What a field takes is said once, by the value's class: its type, its validator, and in its metadata the ``quantity``
+that a text may stand for and ``each``, which checks one element of a list.  A class is a table of its fields.
 """
 
 from __future__ import annotations
@@ -8,177 +9,185 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from types import NoneType
-from typing import Any, TypeVar, get_args
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import attrs
-from cattrs import (
-    AttributeValidationNote,
-    ClassValidationError,
-    Converter,
-    IterableValidationError,
-    IterableValidationNote,
-)
-from cattrs.errors import ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn, override
 
 from plasm.errors import InvalidInput
 from plasm.model.digest import Sha256
+from plasm.model.mistakes import Mistake, Mistakes, Path, show_path, show_value
 from plasm.model.quantities import parse_age, parse_duration, parse_size
 
-Path = tuple[str | int, ...]
-
-_QUANTITIES: Mapping[str, Callable[[str], int]] = {"size": parse_size, "duration": parse_duration, "age": parse_age}
-_TYPE_NAMES = {str: "text", int: "a whole number", bool: "true or false"}
+_QUANTITIES: Final[Mapping[str, Callable[[str], int]]] = {
+    "size": parse_size,
+    "duration": parse_duration,
+    "age": parse_age,
+}
+_TYPE_NAMES: Final = {str: "text", int: "a whole number", bool: "true or false"}
+_INTEGER_BITS: Final = 63
+_MAX_KEPT: Final = 100
+_MAX_GUESSED_LENGTH: Final = 64
 
 _T = TypeVar("_T")
 
 
-class Mistake(Exception):
-    """What is wrong with a document: ``path`` leads to it, and ``unknown`` is the field there that should not be."""
-
-    def __init__(self, message: str, *, path: Path = (), hint: str = "", unknown: str | None = None) -> None:
-        super().__init__(message)
-        self.message = f"{shown(path)}: {message}" if path else message
-        self.path = path if unknown is None else (*path, unknown)
-        self.hint = hint
-        self.unknown = unknown
+class _Wrong:
+    """Stands for a value that a mistake was found in."""
 
 
-def shown(path: Path) -> str:
-    """``path`` as people write it: ``invocation.mounts[0].guest``."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+_WRONG: Final = _Wrong()
 
 
-class Structurer:
-    """Makes values of ``classes``, which stand in such an order that each comes after those that it is made of.
+class _Field(NamedTuple):
+    kind: Any
+    attribute: attrs.Attribute[Any]
 
-    ``field`` is what the document's readers call a field.
-    """
 
-    def __init__(self, *classes: type[attrs.AttrsInstance], field: str = "field") -> None:
+class Structurer(Generic[_T]):
+    """Makes values of ``root`` and of the classes that it is made of; ``field`` is what a field is called to people."""
+
+    def __init__(self, root: type[_T], *, field: str = "field") -> None:
+        self._root = root
         self._field = field
-        self._texts = _converter()
-        self._converter = _converter()
-        self._converter.register_structure_hook_func(
-            lambda kind: getattr(kind, "__origin__", None) is tuple, self._list
-        )
-        self._converter.register_structure_hook_func(
-            lambda kind: getattr(kind, "__origin__", None) is Mapping,
-            _from_table(lambda value, _: self._texts.structure(value, dict[str, str])),
-        )
-        for cls in classes:
-            self._converter.register_structure_hook(cls, _from_table(self._structuring(cls)))
 
-    def __call__(self, document: Any, cls: type[_T]) -> _T:
-        """The value of ``cls`` that ``document`` says.
+    def __call__(self, document: object) -> _T:
+        """The value that ``document`` says.
 
         Raises:
-            Mistake: a field that is unknown or ill-typed, a value that the model does not allow.
+            Mistakes: fields that are unknown, missing or ill-typed, values that the model does not allow.
         """
         if not isinstance(document, dict):
-            raise Mistake(f"it must be a table of {self._field}s")
-        try:
-            return self._converter.structure(document, cls)
-        except (ClassValidationError, IterableValidationError) as error:
-            raise self._explained(*_first_cause(error)) from None
-
-    def _structuring(self, cls: type[attrs.AttrsInstance]) -> Callable[[Any, Any], Any]:
-        attrs.resolve_types(cls)
-        hooks: Any = {}
-        for attribute in attrs.fields(cls):
-            quantity = attribute.metadata.get("quantity")
-            hook = self._converter.structure if quantity is None else _quantity(_QUANTITIES[quantity])
-            if isinstance(attribute.type, type) and issubclass(attribute.type, StrEnum):
-                self._converter.register_structure_hook(attribute.type, _choice)
-            if attribute.validator is not None:
-                hook = _valid(hook, attribute)
-            if quantity is not None or attribute.validator is not None:
-                hooks[attribute.name] = override(struct_hook=hook)
-        return make_dict_structure_fn(cls, self._converter, _cattrs_forbid_extra_keys=True, **hooks)
-
-    def _list(self, value: Any, kind: Any) -> Any:
-        if not isinstance(value, list):
-            raise ValueError(f"must be a list, not {value!r}")
-        return tuple(self._converter.structure(value, list[kind.__args__[0]]))
-
-    def _explained(self, path: Path, cause: BaseException) -> Mistake:
-        if isinstance(cause, ForbiddenExtraKeysError):
-            unknown = min(cause.extra_fields)
-            known = [attribute.name for attribute in attrs.fields(cause.cl)]
-            near = get_close_matches(unknown, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)
-            return Mistake(f"there is no {self._field} {unknown!r}", path=path, hint=hint, unknown=unknown)
-        if isinstance(cause, KeyError):
-            return Mistake(f"the {self._field} {cause.args[0]!r} is missing", path=path)
-        if isinstance(cause, InvalidInput):
-            return Mistake(cause.message, path=path, hint=cause.hint)
-        return Mistake(str(cause), path=path)
-
-
-def _first_cause(error: BaseException, path: Path = ()) -> tuple[Path, BaseException]:
-    """The first mistake in a tree of them, and the path of the field that it is in."""
-    if not isinstance(error, ClassValidationError | IterableValidationError):
-        return path, error
-    cause = error.exceptions[0]
-    for note in getattr(cause, "__notes__", ()):
-        if isinstance(note, AttributeValidationNote):
-            path = (*path, note.name)
-        elif isinstance(note, IterableValidationNote):
-            path = (*path, note.index)
-    return _first_cause(cause, path)
-
-
-def _strictly(kind: type[_T]) -> Callable[[Any, Any], _T]:
-    def structure(value: Any, _: Any) -> _T:
-        if type(value) is not kind:
-            raise ValueError(f"must be {_TYPE_NAMES[kind]}, not {value!r}")
+            raise Mistakes([Mistake(f"it must be a table of {self._field}s")])
+        walk = _Walk(self._root, self._field)
+        value: _T = walk.value(document, self._root, ())
+        if walk.found:
+            raise Mistakes(walk.found, walk.others)
         return value
 
-    return structure
+
+class _Walk:
+    """One way through a document; goes on after a mistake."""
+
+    def __init__(self, root: Any, field: str) -> None:
+        self._root = root
+        self._field = field
+        self.found: list[Mistake] = []
+        self.others = 0
+
+    def value(self, value: Any, kind: Any, path: Path) -> Any:
+        if isinstance(kind, UnionType):
+            if value is None:
+                return None
+            (kind,) = (each for each in get_args(kind) if each is not NoneType)
+        if get_origin(kind) is tuple:
+            return self._list(value, get_args(kind)[0], path)
+        if get_origin(kind) is Mapping:
+            return self._mapping(value, get_args(kind)[1], path)
+        if attrs.has(kind):
+            return self._table(value, kind, path)
+        return self._checked(path, _plain, value, kind)
+
+    def _table(self, value: Any, cls: Any, path: Path) -> Any:
+        if not isinstance(value, dict):
+            return self._mistake(path, f"must be a table, not {show_value(value)}")
+        fields, given = fields_of(cls), {}
+        for name, each in value.items():
+            if name in fields:
+                given[name] = self._field_value(each, fields[name], (*path, name))
+            else:
+                given[name] = self._unknown(name, list(fields), path)
+        for name, field in fields.items():
+            if name not in given and field.attribute.default is attrs.NOTHING:
+                given[name] = self._mistake(path, f"the {self._field} {name!r} is missing")
+        return _WRONG if _WRONG in given.values() else self._checked(path, lambda: cls(**given))
+
+    def _field_value(self, value: Any, field: _Field, path: Path) -> Any:
+        metadata, validator = field.attribute.metadata, field.attribute.validator
+        if "quantity" in metadata and isinstance(value, str):
+            structured = self._checked(path, _QUANTITIES[metadata["quantity"]], value)
+        elif "each" in metadata and isinstance(value, list):
+            structured = self._list(value, get_args(field.kind)[0], path, metadata["each"])
+        else:
+            structured = self.value(value, field.kind, path)
+        if structured is not _WRONG and validator is not None:
+            return self._checked(path, _validated, validator, field.attribute, structured)
+        return structured
+
+    def _list(self, value: Any, kind: Any, path: Path, check: Callable[[Any], object] | None = None) -> Any:
+        if not isinstance(value, list):
+            return self._mistake(path, f"must be a list, not {show_value(value)}")
+        elements = []
+        for index, each in enumerate(value):
+            element = self.value(each, kind, (*path, index))
+            if element is not _WRONG and check is not None and self._checked((*path, index), check, element) is _WRONG:
+                element = _WRONG
+            elements.append(element)
+        return _WRONG if _WRONG in elements else tuple(elements)
+
+    def _mapping(self, value: Any, kind: Any, path: Path) -> Any:
+        if not isinstance(value, dict):
+            return self._mistake(path, f"must be a table, not {show_value(value)}")
+        elements = {name: self.value(each, kind, (*path, name)) for name, each in value.items()}
+        return _WRONG if _WRONG in elements.values() else elements
+
+    def _checked(self, path: Path, make: Callable[..., Any], *arguments: Any) -> Any:
+        """What ``make`` makes of ``arguments``; what it raises is a mistake at ``path``."""
+        try:
+            return make(*arguments)
+        except InvalidInput as error:
+            return self._mistake(path, error.message, error.hint)
+
+    def _mistake(self, path: Path, message: str, hint: str = "", *, at: Path | None = None) -> _Wrong:
+        if len(self.found) < _MAX_KEPT:
+            named = f"{show_path(path)}: {message}" if path else message
+            self.found.append(Mistake(named, hint, path if at is None else at))
+        else:
+            self.others += 1
+        return _WRONG
+
+    def _unknown(self, name: str, known: list[str], path: Path) -> _Wrong:
+        hint = _guess(name, known, self._root) if len(self.found) < _MAX_KEPT else ""
+        return self._mistake(path, f"there is no {self._field} {show_value(name)}", hint, at=(*path, name))
 
 
-def _choice(value: Any, kind: Any) -> Any:
+@lru_cache(maxsize=64)
+def fields_of(cls: Any) -> Mapping[str, _Field]:
+    """The fields of ``cls`` by their names, with the types that their annotations mean."""
+    kinds = get_type_hints(cls)
+    return {attribute.name: _Field(kinds[attribute.name], attribute) for attribute in attrs.fields(cls)}
+
+
+def _validated(validator: Any, attribute: attrs.Attribute[Any], value: _T) -> _T:
+    validator(None, attribute, value)
+    return value
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    kind = str if kind is Sha256 else kind
+    if kind not in _TYPE_NAMES:
+        return _choice(value, kind)
+    if type(value) is not kind:
+        raise InvalidInput(f"must be {_TYPE_NAMES[kind]}, not {show_value(value)}")
+    if kind is int and value.bit_length() > _INTEGER_BITS:
+        raise InvalidInput(f"must be a whole number below 2^{_INTEGER_BITS}")
+    return value
+
+
+def _choice(value: Any, kind: type[StrEnum]) -> StrEnum:
     members = [member.value for member in kind]
-    if value not in members:
-        raise ValueError(f"must be one of {', '.join(members)}, not {value!r}")
+    if not isinstance(value, str) or value not in members:
+        raise InvalidInput(f"must be one of {', '.join(members)}, not {show_value(value)}")
     return kind(value)
 
 
-def _quantity(parse: Callable[[str], int]) -> Callable[[Any, Any], int | None]:
-    def structure(value: Any, kind: Any) -> int | None:
-        if value is None and NoneType in get_args(kind):
-            return None
-        return parse(value) if isinstance(value, str) else _strictly(int)(value, kind)
-
-    return structure
-
-
-def _valid(structure: Callable[[Any, Any], Any], attribute: attrs.Attribute[Any]) -> Callable[[Any, Any], Any]:
-    """``structure`` that also asks the field's own validator, so that what it says has the field's path."""
-    validate = attribute.validator
-    assert validate is not None
-
-    def structure_valid(value: Any, kind: Any) -> Any:
-        structured = structure(value, kind)
-        validate(None, attribute, structured)
-        return structured
-
-    return structure_valid
-
-
-def _from_table(structure: Callable[[Any, Any], _T]) -> Callable[[Any, Any], _T]:
-    def structure_table(value: Any, kind: Any) -> _T:
-        if not isinstance(value, dict):
-            raise ValueError(f"must be a table, not {value!r}")
-        return structure(value, kind)
-
-    return structure_table
-
-
-def _converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
-    for kind in (str, int, bool):
-        converter.register_structure_hook(kind, _strictly(kind))
-    converter.register_structure_hook_func(lambda kind: kind is Sha256, _strictly(str))
-    return converter
+def _guess(name: str, known: list[str], root: Any) -> str:
+    """What whoever wrote ``name`` may have meant: a field of another table, or one of nearly that name."""
+    if name in fields_of(root):
+        return "it belongs at the top, above every table"
+    for table, field in fields_of(root).items():
+        if attrs.has(field.kind) and name in fields_of(field.kind):
+            return f"it belongs below [{table}]"
+    near = get_close_matches(name, known, 1) if len(name) <= _MAX_GUESSED_LENGTH else []
+    return f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)

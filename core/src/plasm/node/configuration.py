@@ -27,17 +27,17 @@ def policy_of(config: NodeConfig) -> Policy:
 
 
 @frozen
-class Reread:
-    """What the configuration says now; ``ignored`` are keys that differ from what the node began with, and that it
+class PolicyReload:
+    """What the configuration says now.  ``ignored`` are keys that differ from what the node started with, and that it
     heeds when it starts only."""
 
     policy: Policy
     ignored: tuple[str, ...] = ()
 
 
-class Source:
-    """Where a node's configuration comes from: files, ``environ`` and ``flags``, as :func:`plasm.config.read` takes
-    them.  ``first`` is what it began with.
+class ReloadableConfig:
+    """The configuration of a node, from files, ``environ`` and ``flags`` as :func:`plasm.config.read` takes them, which
+    can be read again while the node runs.  ``at_start`` is what it started with.
 
     Raises:
         InvalidConfig, InvalidInput, UnreadableInput: as :func:`plasm.config.read`.
@@ -47,15 +47,15 @@ class Source:
         # A copy: a node changes its own environment, so that its workers read no file.
         self._environ = dict(environ)
         self._flags = flags
-        self.first = read(self._environ, flags)
+        self.at_start = read(self._environ, flags)
 
-    def again(self) -> Reread:
+    def reload(self) -> PolicyReload:
         """Read all of it again.
 
         Raises:
             InvalidConfig, UnreadableInput: it has become wrong meanwhile.
         """
         now = read(self._environ, self._flags)
-        before = self.first.values()
+        before = self.at_start.values()
         differ = [key for key, value in now.values().items() if value != before[key]]
-        return Reread(policy_of(now.config), tuple(key for key in differ if not key.startswith("policy.")))
+        return PolicyReload(policy_of(now.config), tuple(key for key in differ if not key.startswith("policy.")))

@@ -31,7 +31,7 @@ from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
 from plasm.model import PeerId
 from plasm.node.answers import Answers
-from plasm.node.configuration import Reread
+from plasm.node.configuration import PolicyReload
 from plasm.node.loopback import LoopbackConnection
 from plasm.node.peers import KnownPeers
 from plasm.node.policy import Policy
@@ -97,7 +97,7 @@ class Node:
         """Take no more jobs, and end when those that run have ended."""
         self._stopping.set()
 
-    async def reload(self, read: Callable[[], Reread]) -> None:
+    async def reload(self, read: Callable[[], PolicyReload]) -> None:
         """Decide by the policy that ``read`` finds from now on; where it finds none, nothing changes.  A node that is
         starting does it when it is ready."""
         await self._ready.wait()

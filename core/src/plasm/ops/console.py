@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from plasm.errors import PlasmError
+from plasm.errors import InvalidDocument, PlasmError
 
 
 def show_json(document: Any) -> None:
@@ -21,10 +21,17 @@ def say(message: str) -> None:
 
 def show_error(error: PlasmError, *, as_json: bool) -> int:
     """Tell what went wrong; returns the exit status that goes with it."""
+    mistakes, others = (error.mistakes, error.others) if isinstance(error, InvalidDocument) else ((), 0)
     if as_json:
-        show_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        document: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+        if mistakes:
+            document |= {"mistakes": [mistake.as_document() for mistake in mistakes], "others": others}
+        show_json({"error": document})
     else:
-        say(f"error[{error.code}]: {error}")
+        for each in mistakes or (error,):
+            say(f"error[{error.code}]: {each}")
+        if others:
+            say(f"error[{error.code}]: and {others} more")
     return error.exit_status
 
 

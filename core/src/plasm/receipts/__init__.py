@@ -6,7 +6,7 @@ from plasm._lazy import lazily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from plasm.receipts._strict_json import MAX_RECEIPT_BYTES as MAX_RECEIPT_BYTES
+    from plasm.receipts._fields import MAX_RECEIPT_BYTES as MAX_RECEIPT_BYTES
     from plasm.receipts.dsse import PAYLOAD_TYPE as PAYLOAD_TYPE
     from plasm.receipts.dsse import Envelope as Envelope
     from plasm.receipts.dsse import pae as pae
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "MAX_RECEIPT_BYTES": "plasm.receipts._strict_json",
+        "MAX_RECEIPT_BYTES": "plasm.receipts._fields",
         "Envelope": "plasm.receipts.dsse",
         "PAYLOAD_TYPE": "plasm.receipts.dsse",
         "pae": "plasm.receipts.dsse",

@@ -11,7 +11,7 @@ import json
 
 from attrs import field, frozen
 
-from plasm.receipts._strict_json import MAX_RECEIPT_BYTES, Fields, base64, exactly, invalid, load, text
+from plasm.receipts._fields import MAX_RECEIPT_BYTES, Fields, base64, exactly, invalid, load, text
 from plasm.signatures import SIGNATURE_BYTES
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"

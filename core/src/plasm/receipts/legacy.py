@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from plasm.errors import VerificationFailed
 from plasm.model import PeerId, Sha256
-from plasm.receipts._strict_json import Fields, count, exactly, hexadecimal, load
+from plasm.receipts._fields import Fields, count, exactly, hexadecimal, load
 from plasm.receipts.statement import Receipt
 from plasm.signatures import sign_as, signature_holds
 

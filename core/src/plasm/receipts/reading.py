@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plasm.receipts._strict_json import load
+from plasm.receipts._fields import load
 from plasm.receipts.legacy import LegacyReceipt, verify_legacy
 from plasm.receipts.statement import Receipt
 from plasm.receipts.verification import verify

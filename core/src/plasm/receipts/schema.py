@@ -20,7 +20,8 @@ from plasm.model.limits import (
     MAX_TIME_MS,
     WASM_PAGE_BYTES,
 )
-from plasm.receipts._strict_json import MAX_COUNT, MAX_TEXT_LENGTH
+from plasm.model.quantities import MAX_SAFE_INTEGER
+from plasm.receipts._fields import MAX_TEXT_LENGTH
 from plasm.receipts.statement import PREDICATE_TYPE, STATEMENT_TYPE, STREAMS, Receipt
 
 Schema = dict[str, Any]
@@ -133,7 +134,7 @@ def _hexadecimal(digits: int) -> Schema:
     return {"type": "string", "pattern": f"^[0-9a-f]{{{digits}}}$"}
 
 
-def _count(low: int = 0, high: int = MAX_COUNT) -> Schema:
+def _count(low: int = 0, high: int = MAX_SAFE_INTEGER) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}
 
 

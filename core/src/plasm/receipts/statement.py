@@ -26,8 +26,8 @@ from typing import Any
 from attrs import field, frozen
 
 from plasm.model import Limits, Outcome, OutcomeKind, PeerId, Sha256, TrapKind, Usage
+from plasm.receipts._fields import Fields, count, exactly, hexadecimal, invalid, load, one_of, text
 from plasm.receipts._moments import format_moment, parse_moment
-from plasm.receipts._strict_json import Fields, count, exactly, hexadecimal, invalid, load, one_of, text
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://plasm.dev/receipt/v1"

@@ -28,7 +28,7 @@ from attrs import field, frozen
 
 from plasm.errors import InvalidInput, VerificationFailed
 from plasm.model import PeerId, Sha256
-from plasm.receipts._strict_json import invalid
+from plasm.receipts._fields import invalid
 from plasm.receipts.dsse import pae, parse_envelope
 from plasm.receipts.legacy import LegacyReceipt
 from plasm.receipts.statement import Receipt, decode

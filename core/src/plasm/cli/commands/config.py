@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from plasm.config.reading import check_file, leaves, read
+from plasm.config import check_file, read
+from plasm.config.node_config import leaves
 from plasm.config.reference import literal
 from plasm.ops.console import printable, show_json
 
@@ -38,18 +39,18 @@ def show(
     """Show every key with the value that is in force; one that is not set has none."""
     session = ctx.obj
     options = {"runtime": ("--runtime", session.runtime), "signer": ("--signer", session.signer)}
-    reading = read(os.environ, {key: given for key, given in options.items() if given[1] is not None})
-    values = reading.values()
+    effective = read(os.environ, {key: given for key, given in options.items() if given[1] is not None})
+    values = effective.values()
     if json_:
         rows: dict[str, Any] = values
         if origin:
-            rows = {key: {"value": value, "origin": reading.origins[key]} for key, value in values.items()}
+            rows = {key: {"value": value, "origin": effective.origins[key]} for key, value in values.items()}
         show_json(rows)
         return
     lines = {key: f"{key} = {literal(attribute, values[key])}".rstrip() for key, attribute in leaves()}
     width = min(60, max(map(len, lines.values()))) if origin else 0
     for key, line in lines.items():
-        typer.echo(printable(f"{line:<{width}}  # {reading.origins[key]}" if origin else line))
+        typer.echo(printable(f"{line:<{width}}  # {effective.origins[key]}" if origin else line))
 
 
 @app.command()

@@ -13,7 +13,7 @@ import typer
 from plasm.cli import network
 from plasm.config import LogFormat, NodeConfig
 from plasm.errors import ExitStatus
-from plasm.node.configuration import Source, policy_of
+from plasm.node.configuration import ReloadableConfig, policy_of
 from plasm.node.node import Node, Settings
 from plasm.node.retention import Retention
 from plasm.ops.concurrency import task_group
@@ -78,11 +78,11 @@ def start(
         "policy.deny": ("--deny", deny or None),
         "policy.jobs_per_peer": ("--jobs-per-peer", jobs_per_peer),
     }
-    source = Source(os.environ, {key: given for key, given in options.items() if given[1] is not None})
-    said = source.first.config
+    source = ReloadableConfig(os.environ, {key: given for key, given in options.items() if given[1] is not None})
+    said = source.at_start.config
     discoveries = network.choose_discoveries(config, discovery, otherwise=True)
     # Workers start at any time, and must not meet a file that has changed meanwhile.
-    os.environ.update(source.first.variables())
+    os.environ.update(source.at_start.variables())
     log = Log(readable=_READABLE[said.log.format])
     logging.getLogger().addHandler(LibraryWarnings(log))
     node = Node(config, _settings(said, discoveries), log, ServiceManager(os.environ))
@@ -115,7 +115,7 @@ def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
     )
 
 
-async def _run(node: Node, source: Source, ready: Callable[[Sequence[str]], None]) -> None:
+async def _run(node: Node, source: ReloadableConfig, ready: Callable[[Sequence[str]], None]) -> None:
     """Run ``node``; the first SIGTERM or SIGINT drains it, the second one ends it, SIGHUP has it read ``source``."""
     async with task_group() as tasks:
         tasks.start_soon(_heed_signals, node, source, tasks)
@@ -123,12 +123,12 @@ async def _run(node: Node, source: Source, ready: Callable[[Sequence[str]], None
         tasks.cancel_scope.cancel()
 
 
-async def _heed_signals(node: Node, source: Source, tasks: anyio.abc.TaskGroup) -> None:
+async def _heed_signals(node: Node, source: ReloadableConfig, tasks: anyio.abc.TaskGroup) -> None:
     draining = False
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for each in signals:
             if each is signal.SIGHUP:
-                tasks.start_soon(node.reload, source.again)
+                tasks.start_soon(node.reload, source.reload)
             elif draining:
                 tasks.cancel_scope.cancel()
             else:

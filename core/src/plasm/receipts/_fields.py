@@ -11,17 +11,18 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from plasm.errors import InvalidInput, InvalidReceipt
+from plasm.model import strict_json
+from plasm.model.quantities import is_safe_count
 
-MAX_RECEIPT_BYTES = 2**20
-MAX_COUNT = 2**53 - 1
-MAX_TEXT_LENGTH = 4096
+MAX_RECEIPT_BYTES: Final = 2**20
+MAX_TEXT_LENGTH: Final = 4096
 
-_MAX_SHOWN = 80
-_HEX_DIGITS = frozenset("0123456789abcdef")
-_HINT = "get it again from where it came, and check that the file is a receipt"
+_MAX_SHOWN: Final = 80
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_HINT: Final = "get it again from where it came, and check that the file is a receipt"
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -36,9 +37,7 @@ def load(data: bytes) -> object:
     if len(data) > MAX_RECEIPT_BYTES:
         raise invalid(f"longer than {MAX_RECEIPT_BYTES} bytes")
     try:
-        return json.loads(data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-    except RecursionError:
-        raise invalid("nested too deeply") from None
+        return strict_json.loads(data.decode())
     except ValueError as error:
         raise invalid(str(error)) from None
 
@@ -102,7 +101,7 @@ class Fields:
 
 def count(value: object) -> int:
     """A whole number that every JSON reader keeps exactly."""
-    if type(value) is not int or not 0 <= value <= MAX_COUNT:
+    if not is_safe_count(value):
         raise ValueError("a whole number from 0 to 2^53-1")
     return value
 
@@ -167,19 +166,6 @@ def _array(value: object) -> list[object]:
     if not isinstance(value, list):
         raise ValueError("an array")
     return value
-
-
-def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = min(name for name in fields if names.count(name) > 1)
-        raise ValueError(f"the field {_shown(twice)} occurs more than once")
-    return fields
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _shown(value: object) -> str:

@@ -1,15 +1,15 @@
-"""Everything that a configuration file can say.  This is the one place where a key is described: reading, schema,
-reference page and the file that ``plasm init`` writes all come from here.
+"""Everything that can be configured.  This is the one place where a key is described: reading, schema, reference page
+and the file that ``plasm init`` writes all come from here.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, AttrsInstance, field, fields, frozen, has, resolve_types
 
 from plasm.errors import InvalidInput
 from plasm.model.limits import (
@@ -58,14 +58,17 @@ def _text(doc: str, example: str, valid: Callable[[str], None] | None = None) ->
 def _texts(doc: str, example: list[str], valid: Callable[[str], object] | None = None) -> Any:
     """A list of texts, empty unless it is set."""
 
-    def validate(_: object, attribute: Attribute[Any], value: tuple[str, ...]) -> None:
-        for each in value:
-            if not each:
-                raise InvalidInput("must not have an empty text in it")
-            if valid is not None:
-                valid(each)
+    def validate_each(text: str) -> None:
+        if not text:
+            raise InvalidInput("must not be empty")
+        if valid is not None:
+            valid(text)
 
-    return field(default=(), validator=validate, metadata={"doc": doc, "example": example})
+    def validate(_: object, attribute: Attribute[Any], value: tuple[str, ...]) -> None:
+        for text in value:
+            validate_each(text)
+
+    return field(default=(), validator=validate, metadata={"doc": doc, "example": example, "each": validate_each})
 
 
 def _number(doc: str, default: int | None, low: int, high: int, quantity: str | None = None, **more: object) -> Any:
@@ -82,13 +85,13 @@ def _number(doc: str, default: int | None, low: int, high: int, quantity: str | 
 
 def _address(text: str) -> None:
     if not text.startswith("/"):
-        raise InvalidInput(f"{text!r} is not a multiaddress", hint="write it like /ip4/0.0.0.0/udp/4001/quic-v1")
+        raise InvalidInput(f"{text!r:.80} is not a multiaddress", hint="write it like /ip4/0.0.0.0/udp/4001/quic-v1")
 
 
 def _peer(text: str) -> None:
     address, separator, name = text.rpartition("/p2p/")
     if not separator or not address.startswith("/"):
-        raise InvalidInput(f"{text!r} is not the address of a peer", hint=f"write it like {_A_PEER}")
+        raise InvalidInput(f"{text!r:.80} is not the address of a peer", hint=f"write it like {_A_PEER}")
     PeerId.parse(name)
 
 
@@ -101,7 +104,7 @@ def _loopback(text: str) -> None:
         loopback = False
     if not loopback or not (port.isascii() and port.isdigit() and int(port) < 2**16):
         raise InvalidInput(
-            f"{text!r} is not a loopback address and a port", hint="write it like 127.0.0.1:9464 or [::1]:9464"
+            f"{text!r:.80} is not a loopback address and a port", hint="write it like 127.0.0.1:9464 or [::1]:9464"
         )
 
 
@@ -206,3 +209,12 @@ class NodeConfig:
     store: StoreTable = field(factory=StoreTable, metadata={"doc": "What it keeps."})
     metrics: MetricsTable = field(factory=MetricsTable, metadata={"doc": "What it measures."})
     log: LogTable = field(factory=LogTable, metadata={"doc": "What it tells."})
+
+
+def leaves(cls: type[AttrsInstance] = NodeConfig, prefix: str = "") -> Iterator[tuple[str, Attribute[Any]]]:
+    """Every key that can be set, as in ``node.workers``, with what is said of it."""
+    for attribute in fields(resolve_types(cls)):
+        if isinstance(attribute.type, type) and has(attribute.type):
+            yield from leaves(attribute.type, f"{prefix}{attribute.name}.")
+        else:
+            yield prefix + attribute.name, attribute
