@@ -31,7 +31,7 @@ Plasm works without any. What it takes, each over the one before, key by key:
 
 ```console
 $ plasm init                        # write a commented file, unless there is one; --system: the one below /etc
-$ plasm config check FILE           # an unknown key or a wrong value is told with line and column
+$ plasm config check FILE           # every unknown key and wrong value is told with line and column
 $ plasm config show --origin        # every value, and where it comes from
 $ plasm schema config               # JSON Schema, for editors
 ```
