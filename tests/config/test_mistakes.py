@@ -71,6 +71,7 @@ Write = Callable[[Path, str], Path]
         ("\ufeffruntime = 'a'", "1:1", "(save it without a byte order mark)"),
         ("[node]\n[node]\n", "2:6", "not TOML: cannot declare node twice"),
         ("[a.'b c']\n['a'.\"b c\"]\n", "2:11", "not TOML: cannot declare a.b c twice"),
+        ("a = {\"('x y ' z')\" = 1, \"('x y ' z')\" = 1}", "1:42", "not TOML: duplicate inline table key"),
         ("a = {b = 1}\n[a.c]", "2:5", "not TOML: cannot declare"),
         ("a = {b = 1}\na.c = 1", "2:8", "not TOML: cannot add here to the table a"),
     ],

@@ -84,6 +84,12 @@ def test_deep_nesting_is_refused(opening: bytes) -> None:
         read(b'{"version":' + b"[" * depth + b"]" * depth + b"}")
 
 
+def test_one_field_of_very_many_that_is_there_twice_is_found_at_once() -> None:
+    fields = [f'"{number}":0' for number in range(100_000)]
+    with pytest.raises(InvalidReceipt, match="the field '7' occurs more than once"):
+        read(("{" + ",".join([*fields, '"7":1']) + "}").encode())
+
+
 def test_nesting_that_json_can_read_is_refused_like_any_other_value(signer: Any) -> None:
     for depth in range(1, 1000, 37):
         nest = "[" * depth + "]" * depth

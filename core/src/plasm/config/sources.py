@@ -12,7 +12,7 @@ from typing import Final
 from plasm.errors import InvalidConfig, UnreadableInput
 
 SYSTEM_FILE: Final = Path("/etc/plasm/config.toml")
-MAX_CONFIG_BYTES: Final = 2**20
+_MAX_CONFIG_BYTES: Final = 2**20
 
 
 def folder(environ: Mapping[str, str], kind: str, default: str) -> Path:
@@ -83,8 +83,8 @@ def read_file(path: Path) -> str:
         raise UnreadableInput(f"{path} cannot be read: {error.strerror}") from None
     finally:
         os.close(descriptor)
-    if len(data) > MAX_CONFIG_BYTES:
-        raise InvalidConfig(f"{path}: it is longer than {MAX_CONFIG_BYTES} bytes")
+    if len(data) > _MAX_CONFIG_BYTES:
+        raise InvalidConfig(f"{path}: it is longer than {_MAX_CONFIG_BYTES} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -103,6 +103,6 @@ def _read(path: Path, descriptor: int) -> bytes:
             f"{path}: everybody may write it, and so decide what this machine runs", hint=f"run: chmod o-w {path}"
         )
     data = b""
-    while chunk := os.read(descriptor, MAX_CONFIG_BYTES + 1 - len(data)):
+    while chunk := os.read(descriptor, _MAX_CONFIG_BYTES + 1 - len(data)):
         data += chunk
     return data

@@ -17,7 +17,7 @@ from plasm.model.digest import Sha256, is_sha256, sha256_hex
 from plasm.model.invocation import Invocation, Preopen, check_text
 from plasm.model.limits import Limits
 
-MAX_RUNTIME_NAME_BYTES: Final = 256
+_MAX_RUNTIME_NAME_BYTES: Final = 256
 
 
 @frozen
@@ -44,8 +44,8 @@ class Manifest:
     def __attrs_post_init__(self) -> None:
         if not is_sha256(self.module):
             raise InvalidInput(f"{self.module!r:.80} is not a SHA-256 digest", hint="64 lower-case hex digits")
-        if self.runtime is not None and check_text("runtime", self.runtime) > MAX_RUNTIME_NAME_BYTES:
-            raise InvalidInput(f"a runtime's name takes at most {MAX_RUNTIME_NAME_BYTES} bytes")
+        if self.runtime is not None and check_text("runtime", self.runtime) > _MAX_RUNTIME_NAME_BYTES:
+            raise InvalidInput(f"a runtime's name takes at most {_MAX_RUNTIME_NAME_BYTES} bytes")
         if self.deterministic and self.invocation.mounts:
             raise InvalidInput("a deterministic job cannot have mounts", hint="pass its input on stdin")
         if Determinism(self.clock, self.seed) != Determinism() and not self.deterministic:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from attrs import field, frozen
 
 from plasm.errors import ExitStatus, InvalidInput
 
-_LARGEST_PASSED_CODE = 123
+_LARGEST_PASSED_CODE: Final = 123
 
 
 class OutcomeKind(StrEnum):
@@ -84,7 +85,7 @@ class Outcome:
         return _SENTENCE.get(self.kind, str(self.kind))
 
 
-_EXIT_STATUS = {
+_EXIT_STATUS: Final = {
     OutcomeKind.TRAPPED: ExitStatus.TRAPPED,
     OutcomeKind.TIMED_OUT: ExitStatus.TIMED_OUT,
     OutcomeKind.OUT_OF_MEMORY: ExitStatus.REFUSED,
@@ -96,7 +97,7 @@ _EXIT_STATUS = {
     OutcomeKind.CRASHED: ExitStatus.FAILED,
 }
 
-_SENTENCE = {
+_SENTENCE: Final = {
     OutcomeKind.TIMED_OUT: "timed out",
     OutcomeKind.OUT_OF_MEMORY: "ran out of memory",
     OutcomeKind.OUT_OF_FUEL: "ran out of fuel",

@@ -92,7 +92,7 @@ class _Walk:
     def _table(self, value: Any, cls: Any, path: Path) -> Any:
         if not isinstance(value, dict):
             return self._mistake(path, f"must be a table, not {show_value(value)}")
-        fields, given = fields_of(cls), {}
+        fields, given = _fields_of(cls), {}
         for name, each in value.items():
             if name in fields:
                 given[name] = self._field_value(each, fields[name], (*path, name))
@@ -153,7 +153,7 @@ class _Walk:
 
 
 @lru_cache(maxsize=64)
-def fields_of(cls: Any) -> Mapping[str, _Field]:
+def _fields_of(cls: Any) -> Mapping[str, _Field]:
     """The fields of ``cls`` by their names, with the types that their annotations mean."""
     kinds = get_type_hints(cls)
     return {attribute.name: _Field(kinds[attribute.name], attribute) for attribute in attrs.fields(cls)}
@@ -184,10 +184,10 @@ def _choice(value: Any, kind: type[StrEnum]) -> StrEnum:
 
 def _guess(name: str, known: list[str], root: Any) -> str:
     """What whoever wrote ``name`` may have meant: a field of another table, or one of nearly that name."""
-    if name in fields_of(root):
+    if name in _fields_of(root):
         return "it belongs at the top, above every table"
-    for table, field in fields_of(root).items():
-        if attrs.has(field.kind) and name in fields_of(field.kind):
+    for table, field in _fields_of(root).items():
+        if attrs.has(field.kind) and name in _fields_of(field.kind):
             return f"it belongs below [{table}]"
     near = get_close_matches(name, known, 1) if len(name) <= _MAX_GUESSED_LENGTH else []
     return f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from plasm.model.mistakes import Mistake, Mistakes, Path, Position, show_path
 
-MAX_DEPTH: Final = 64
-MAX_NUMBER_LENGTH: Final = 640
+_MAX_DEPTH: Final = 64
+_MAX_NUMBER_LENGTH: Final = 640
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*+)*+")
 _DOT: Final = re.compile(r"[ \t]*+\.[ \t]*+")
@@ -30,8 +30,7 @@ _STRING: Final = re.compile(
 _OTHER: Final = re.compile(r"[^,\]}#\n]++")
 
 _PLACE_IN_ERROR: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_KEY_IN_ERROR: Final = re.compile(r"\((['\"]).*\1,?\)")
-_CLOSED_IN_ERROR: Final = re.compile(r"^Cannot (?:mutate immutable|redefine) namespace")
+_TABLE_IN_ERROR: Final = re.compile(r"^Cannot (declare|mutate immutable namespace|redefine namespace) (\(.*\))")
 
 _T = TypeVar("_T")
 
@@ -100,10 +99,14 @@ def _not_toml(source: str, message: str) -> Mistake:
         message = message[: place.start()]
         if place[1]:
             position = Position(int(place[1]), int(place[2]))
-    message = _KEY_IN_ERROR.sub(lambda match: show_path(literal_eval(match[0])), message)
-    message = _CLOSED_IN_ERROR.sub("Cannot add here to the table", message)
+    message = _TABLE_IN_ERROR.sub(_table_in_error, message)
     hint = "save it without a byte order mark" if source.startswith("\ufeff") else ""
     return Mistake(f"not TOML: {message[:1].lower()}{message[1:]}", hint, position=position)
+
+
+def _table_in_error(match: re.Match[str]) -> str:
+    what = "declare" if match[1] == "declare" else "add here to the table"
+    return f"Cannot {what} {show_path(literal_eval(match[2]))}"
 
 
 class _NotToml(Exception):
@@ -153,8 +156,8 @@ class _Scan:
             path = (*path, _unquoted(self._take(_KEY)))
             self._found(path, start)
             parts += 1
-            if parts > MAX_DEPTH:
-                raise self._refused(start, f"a key of more than {MAX_DEPTH} parts")
+            if parts > _MAX_DEPTH:
+                raise self._refused(start, f"a key of more than {_MAX_DEPTH} parts")
             if not self._take(_DOT):
                 return path
             if path in self._arrays_of_tables:
@@ -184,12 +187,12 @@ class _Scan:
             other = self._take(_OTHER)
             if not other:
                 raise _NotToml
-            if len(other.strip()) > MAX_NUMBER_LENGTH:
-                raise self._refused(start, f"a value of more than {MAX_NUMBER_LENGTH} characters that is not a string")
+            if len(other.strip()) > _MAX_NUMBER_LENGTH:
+                raise self._refused(start, f"a value of more than {_MAX_NUMBER_LENGTH} characters that is not a string")
 
     def _deeper(self, start: int) -> None:
         self._depth += 1
-        if self._depth > MAX_DEPTH:
+        if self._depth > _MAX_DEPTH:
             raise self._refused(start, "it is nested too deeply")
 
     def _refused(self, at: int, message: str) -> Mistakes:

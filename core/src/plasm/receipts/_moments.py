@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 END_OF_YEAR_9999_US = 253_402_300_800_000_000
 
-_DAYS_TO_EPOCH = 719_468
-_WRITTEN_AS = "a moment like 2025-01-31T12:00:00.000000Z"
+_DAYS_TO_EPOCH: Final = 719_468
+_WRITTEN_AS: Final = "a moment like 2025-01-31T12:00:00.000000Z"
 
 
 def format_moment(microseconds: int) -> str:

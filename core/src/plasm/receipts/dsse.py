@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import binascii
 import json
+from typing import Final
 
 from attrs import field, frozen
 
 from plasm.receipts._fields import MAX_RECEIPT_BYTES, Fields, base64, exactly, invalid, load, text
 from plasm.signatures import SIGNATURE_BYTES
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
+PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
 
 @frozen

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
@@ -25,10 +25,10 @@ from plasm.signatures import sign_as, signature_holds
 if TYPE_CHECKING:
     from plasm.contracts import Signer
 
-VERSION = "0.1"
+VERSION: Final = "0.1"
 
-_HASH_PREFIX = "sha256:"
-_EXIT_CODES = range(-(2**31), 2**32)
+_HASH_PREFIX: Final = "sha256:"
+_EXIT_CODES: Final = range(-(2**31), 2**32)
 
 
 @frozen

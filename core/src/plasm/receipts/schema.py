@@ -7,7 +7,7 @@ share a name, that a moment is one of the calendar, and that ``1.0`` is no whole
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -26,9 +26,17 @@ from plasm.receipts.statement import PREDICATE_TYPE, STATEMENT_TYPE, STREAMS, Re
 
 Schema = dict[str, Any]
 
-_PEER_ID = {"type": "string", "pattern": "^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$"}
-_MOMENT = {"type": "string", "pattern": r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z$"}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"}
+_PEER_ID: Final = {"type": "string", "pattern": "^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$"}
+_MOMENT: Final = {
+    "type": "string",
+    "pattern": r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z$",
+}
+_TEXT: Final = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_TEXT_LENGTH,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
+}
 
 
 def receipt_schema() -> Schema:

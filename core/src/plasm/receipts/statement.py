@@ -21,7 +21,7 @@ sorted keys and no spaces, so that equal receipts are equal bytes.  Numbers stay
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -29,9 +29,9 @@ from plasm.model import Limits, Outcome, OutcomeKind, PeerId, Sha256, TrapKind, 
 from plasm.receipts._fields import Fields, count, exactly, hexadecimal, invalid, load, one_of, text
 from plasm.receipts._moments import format_moment, parse_moment
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "https://plasm.dev/receipt/v1"
-STREAMS = ("stdout", "stderr")
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://plasm.dev/receipt/v1"
+STREAMS: Final = ("stdout", "stderr")
 
 
 @frozen
