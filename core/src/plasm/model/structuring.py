@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -40,8 +40,23 @@ class _Wrong:
 _WRONG: Final = _Wrong()
 
 
-class _Field(NamedTuple):
+class _Form(Enum):
+    PLAIN = auto()
+    LIST = auto()
+    MAPPING = auto()
+    TABLE = auto()
+
+
+class _Shape(NamedTuple):
+    """A type taken apart: what a value of it looks like, the class of it or of its elements, whether null will do."""
+
+    form: _Form
     kind: Any
+    optional: bool = False
+
+
+class _Field(NamedTuple):
+    shape: _Shape
     attribute: attrs.Attribute[Any]
 
 
@@ -49,7 +64,7 @@ class Structurer(Generic[_T]):
     """Makes values of ``root`` and of the classes that it is made of; ``field`` is what a field is called to people."""
 
     def __init__(self, root: type[_T], *, field: str = "field") -> None:
-        self._root = root
+        self._root: Any = root
         self._field = field
 
     def __call__(self, document: object) -> _T:
@@ -61,7 +76,7 @@ class Structurer(Generic[_T]):
         if not isinstance(document, dict):
             raise Mistakes([Mistake(f"it must be a table of {self._field}s")])
         walk = _Walk(self._root, self._field)
-        value: _T = walk.value(document, self._root, ())
+        value: _T = walk.value(document, _shape_of(self._root), ())
         if walk.found:
             raise Mistakes(walk.found, walk.others)
         return value
@@ -76,18 +91,17 @@ class _Walk:
         self.found: list[Mistake] = []
         self.others = 0
 
-    def value(self, value: Any, kind: Any, path: Path) -> Any:
-        if isinstance(kind, UnionType):
-            if value is None:
-                return None
-            (kind,) = (each for each in get_args(kind) if each is not NoneType)
-        if get_origin(kind) is tuple:
-            return self._list(value, get_args(kind)[0], path)
-        if get_origin(kind) is Mapping:
-            return self._mapping(value, get_args(kind)[1], path)
-        if attrs.has(kind):
-            return self._table(value, kind, path)
-        return self._checked(path, _plain, value, kind)
+    def value(self, value: Any, shape: _Shape, path: Path) -> Any:
+        """What ``value`` stands for, or :data:`_WRONG` where a mistake was found in it."""
+        if value is None and shape.optional:
+            return None
+        if shape.form is _Form.PLAIN:
+            return value if type(value) is str and shape.kind is str else self._checked(path, _plain, value, shape.kind)
+        if shape.form is _Form.TABLE:
+            return self._table(value, shape.kind, path)
+        if shape.form is _Form.LIST:
+            return self._list(value, _shape_of(shape.kind), path)
+        return self._mapping(value, _shape_of(shape.kind), path)
 
     def _table(self, value: Any, cls: Any, path: Path) -> Any:
         if not isinstance(value, dict):
@@ -108,28 +122,28 @@ class _Walk:
         if "quantity" in metadata and isinstance(value, str):
             structured = self._checked(path, _QUANTITIES[metadata["quantity"]], value)
         elif "each" in metadata and isinstance(value, list):
-            structured = self._list(value, get_args(field.kind)[0], path, metadata["each"])
+            structured = self._list(value, _shape_of(field.shape.kind), path, metadata["each"])
         else:
-            structured = self.value(value, field.kind, path)
+            structured = self.value(value, field.shape, path)
         if structured is not _WRONG and validator is not None:
             return self._checked(path, _validated, validator, field.attribute, structured)
         return structured
 
-    def _list(self, value: Any, kind: Any, path: Path, check: Callable[[Any], object] | None = None) -> Any:
+    def _list(self, value: Any, shape: _Shape, path: Path, check: Callable[[Any], object] | None = None) -> Any:
         if not isinstance(value, list):
             return self._mistake(path, f"must be a list, not {show_value(value)}")
         elements = []
         for index, each in enumerate(value):
-            element = self.value(each, kind, (*path, index))
+            element = self.value(each, shape, (*path, index))
             if element is not _WRONG and check is not None and self._checked((*path, index), check, element) is _WRONG:
                 element = _WRONG
             elements.append(element)
         return _WRONG if _WRONG in elements else tuple(elements)
 
-    def _mapping(self, value: Any, kind: Any, path: Path) -> Any:
+    def _mapping(self, value: Any, shape: _Shape, path: Path) -> Any:
         if not isinstance(value, dict):
             return self._mistake(path, f"must be a table, not {show_value(value)}")
-        elements = {name: self.value(each, kind, (*path, name)) for name, each in value.items()}
+        elements = {name: self.value(each, shape, (*path, name)) for name, each in value.items()}
         return _WRONG if _WRONG in elements.values() else elements
 
     def _checked(self, path: Path, make: Callable[..., Any], *arguments: Any) -> Any:
@@ -156,7 +170,19 @@ class _Walk:
 def _fields_of(cls: Any) -> Mapping[str, _Field]:
     """The fields of ``cls`` by their names, with the types that their annotations mean."""
     kinds = get_type_hints(cls)
-    return {attribute.name: _Field(kinds[attribute.name], attribute) for attribute in attrs.fields(cls)}
+    return {attribute.name: _Field(_shape_of(kinds[attribute.name]), attribute) for attribute in attrs.fields(cls)}
+
+
+@lru_cache(maxsize=64)
+def _shape_of(kind: Any) -> _Shape:
+    if isinstance(kind, UnionType):
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
+        return _shape_of(kind)._replace(optional=True)
+    if get_origin(kind) is tuple:
+        return _Shape(_Form.LIST, get_args(kind)[0])
+    if get_origin(kind) is Mapping:
+        return _Shape(_Form.MAPPING, get_args(kind)[1])
+    return _Shape(_Form.TABLE if attrs.has(kind) else _Form.PLAIN, kind)
 
 
 def _validated(validator: Any, attribute: attrs.Attribute[Any], value: _T) -> _T:
@@ -187,7 +213,7 @@ def _guess(name: str, known: list[str], root: Any) -> str:
     if name in _fields_of(root):
         return "it belongs at the top, above every table"
     for table, field in _fields_of(root).items():
-        if attrs.has(field.kind) and name in _fields_of(field.kind):
+        if field.shape.form is _Form.TABLE and name in _fields_of(field.shape.kind):
             return f"it belongs below [{table}]"
     near = get_close_matches(name, known, 1) if len(name) <= _MAX_GUESSED_LENGTH else []
     return f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)
