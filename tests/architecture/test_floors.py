@@ -38,7 +38,7 @@ BOOT_FLOORS = (
     {"composition", "stage2", "modes"},
     {"linux", "fetching"},
     {"trust"},
-    {"system", "sources", "settings"},
+    {"cpio", "system", "sources", "settings"},
     {"manifest"},
     {"errors"},
 )

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from plasm_boot import cpio
 from plasm_boot.errors import HandoverFailed, Untrusted
 from plasm_boot.linux import syscalls
 from plasm_boot.manifest import Artifact
 from plasm_boot.settings import STAGE2_ROOTFS
-from plasm_boot.stage1 import cpio, handover
+from plasm_boot.stage1 import handover
 
 
 def _artifact(path: Path) -> Artifact:

@@ -1,4 +1,4 @@
-"""What the kernel tells of devices, and which file systems and links matter."""
+"""Which drivers, file systems and links matter."""
 
 from __future__ import annotations
 
@@ -10,18 +10,8 @@ import pytest
 
 from plasm_boot.linux.fixed_address import FixedAddress
 from plasm_boot.linux.superblocks import HEADER_BYTES, FileSystem, identify
-from plasm_boot.stage1.devices import is_network_driver, parse_uevent
+from plasm_boot.stage1.devices import is_network_driver
 from plasm_boot.stage1.network import dhcpcd_command, ipv6_addresses, name_servers
-
-
-def test_a_uevent_is_its_variables() -> None:
-    message = b"add@/devices/pci0000:00/0000:00:03.0\0ACTION=add\0SUBSYSTEM=pci\0MODALIAS=pci:v00001AF4d00001000\0"
-    assert parse_uevent(message)["MODALIAS"] == "pci:v00001AF4d00001000"
-
-
-@pytest.mark.parametrize("message", [b"", b"libudev\0\xfe\xed\xca\xfe", b"\xff\xff", b"no at sign\0A=b"])
-def test_what_is_no_uevent_of_the_kernel_says_nothing(message: bytes) -> None:
-    assert parse_uevent(message) == {}
 
 
 def test_a_driver_below_the_kernels_network_drivers_is_one() -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from plasm.model.quantities import MAX_SAFE_INTEGER
 from plasm_boot.errors import InvalidBootManifest
 
 MANIFEST_VERSION: Final = 1
@@ -23,7 +24,6 @@ MAX_MANIFEST_BYTES: Final = 256 * 1024
 MAX_ARTIFACT_BYTES: Final = 8 * 1024**3
 _MAX_URLS: Final = 16
 _MAX_TEXT: Final = 2048
-_MAX_VERSION: Final = 2**53 - 1
 _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _RELATIVE_URL: Final = re.compile(r"(?!\.)[A-Za-z0-9_.~-]+(/(?!\.)[A-Za-z0-9_.~-]+)*", re.ASCII)
 _ABSOLUTE_URL: Final = re.compile(
@@ -34,7 +34,6 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 ARCHITECTURES: Final = ("x86_64", "aarch64")
-CHANNELS: Final = ("stable", "testing", "nightly")
 
 
 def target_path(channel: str, arch: str, mode: str) -> str:
@@ -91,7 +90,7 @@ def _urls(value: object) -> tuple[str, ...]:
 
 
 def _version(value: object) -> int:
-    if type(value) is not int or not 0 < value <= _MAX_VERSION:
+    if type(value) is not int or not 0 < value <= MAX_SAFE_INTEGER:
         raise InvalidBootManifest(f"{value!r:.100} is not a version from 1 to 2^53-1")
     return value
 

@@ -6,6 +6,10 @@ import contextlib
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Final
+
+UNFINISHED: Final = ".part"
+"""How the names of files end that are not whole yet; they begin with a dot."""
 
 
 class PendingFile:
@@ -26,8 +30,12 @@ class PendingFile:
         if path.exists() and not path.is_file():
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         else:
-            self._temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+            self._temporary = unfinished(path)
             self._descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+
+    def fileno(self) -> int:
+        """The descriptor, for those who want to change more about the file than its content."""
+        return self._descriptor
 
     def commit(self, data: bytes, *, replace: bool = True) -> None:
         """Write ``data`` and put the file in its place, durably.
@@ -55,6 +63,11 @@ class PendingFile:
         if self._temporary is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._temporary)
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside ``path`` for what will take its place when it is whole; another one each time."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}{UNFINISHED}")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

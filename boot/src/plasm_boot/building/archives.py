@@ -1,7 +1,4 @@
-"""Contents as archives that are always the same: newc cpio, as the kernel unpacks it, and tar, as sqfstar reads it.
-
-https://www.kernel.org/doc/html/latest/driver-api/early-userspace/buffer-format.html
-"""
+"""Contents as archives that are always the same: cpio, as the kernel unpacks it, and tar, as sqfstar reads it."""
 
 from __future__ import annotations
 
@@ -10,33 +7,31 @@ import shutil
 import stat
 import tarfile
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
+from plasm_boot import cpio
 from plasm_boot.building.contents import Contents, Entry, with_folders
-
-_ALIGNMENT: Final = 4
-_TRAILER: Final = "TRAILER!!!"
 
 
 def write_cpio(contents: Contents, out: BinaryIO, epoch: int) -> None:
-    """Write ``contents`` as a cpio archive, whose length can be divided by four, so that another may follow."""
-    for number, (path, entry) in enumerate(with_folders(contents).items(), start=1):
-        _write_member(out, path, entry, number, epoch)
-    _write_member(out, _TRAILER, Entry(0), 0, 0)
+    """Write ``contents`` as a cpio archive, behind which another may follow.
+
+    Raises:
+        ValueError: a file is larger than the format can say.
+    """
+    for inode, (path, entry) in enumerate(with_folders(contents).items(), start=1):
+        out.write(cpio.header(path, entry.mode, entry.size, inode, uid=entry.uid, gid=entry.gid, mtime=epoch))
+        _write_content(out, entry)
+        out.write(cpio.padding(entry.size))
+    out.write(cpio.TRAILER)
 
 
-def _write_member(out: BinaryIO, path: str, entry: Entry, number: int, epoch: int) -> None:
-    name = path.encode() + b"\0"
-    links = 2 if stat.S_ISDIR(entry.mode) else 1
-    fields = (number, entry.mode, entry.uid, entry.gid, links, epoch, entry.size, 0, 0, 0, 0, len(name), 0)
-    header = b"070701" + b"".join(b"%08X" % value for value in fields)
-    out.write(header + name + bytes(-(len(header) + len(name)) % _ALIGNMENT))
+def _write_content(out: BinaryIO, entry: Entry) -> None:
     if isinstance(entry.content, Path):
         with entry.content.open("rb") as file:
             shutil.copyfileobj(file, out)
     else:
         out.write(entry.content)
-    out.write(bytes(-entry.size % _ALIGNMENT))
 
 
 def write_tar(contents: Contents, out: BinaryIO, epoch: int) -> None:

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from plasm.errors import UnreadableInput
-from plasm.files import write_atomically
-from plasm.ops.console import printable, show_json
+from plasm.files import unfinished, write_atomically
+from plasm.model.text import printable
+from plasm.ops.console import show_json
 from plasm_boot.cli.keys import AsJson
 from plasm_boot.cli.progress import Progress
 from plasm_boot.fetching.downloads import download
@@ -137,7 +138,7 @@ def _root(path: Path) -> bytes:
 def _name(path: Path, name: Path) -> Path:
     """Have what is at ``path`` at ``name`` too, in place of what was there."""
     name.parent.mkdir(parents=True, exist_ok=True)
-    temporary = name.with_name(f".{name.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    temporary = unfinished(name)
     try:
         try:
             os.link(path, temporary)

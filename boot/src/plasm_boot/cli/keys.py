@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from plasm.config import Config
-from plasm.ops.console import printable, say, show_json
+from plasm.model.text import printable
+from plasm.ops.console import say, show_json
 from plasm_boot.trust import root as roots
 from plasm_boot.trust.keys import KeyFolder, former_root, held_key, sign_root
 from plasm_boot.trust.root import ROLES, RootMetadata

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from plasm.errors import PlasmError
-from plasm.ops.console import printable, say
+from plasm.model.text import printable
+from plasm.ops.console import say
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -25,9 +25,9 @@ def names(proc_consoles: str) -> list[str]:
     return [match["name"] for match in matches if "E" in match["flags"]]
 
 
-def printable(text: str) -> str:
-    """``text`` with control characters and undecodable bytes escaped: a terminal obeys what it is shown."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "replace").decode() for char in text)
+def escaped(text: str) -> str:
+    """``text`` in printable ASCII, all else as Python's escapes: a terminal obeys what it is shown."""
+    return text.encode("unicode_escape").decode()
 
 
 class Consoles:

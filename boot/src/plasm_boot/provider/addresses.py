@@ -13,7 +13,6 @@ from attrs import frozen
 
 from plasm.errors import AddressUnavailable, InvalidInput
 
-USUAL_PORT: Final = 8380
 _HTTP_PORT: Final = 80
 _MAX_PORT: Final = 65535
 _PORT: Final = re.compile(r"[0-9]{1,5}", re.ASCII)

@@ -19,7 +19,7 @@ _PREFIX: Final = "phase."
 _WORD: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
 _URL: Final = re.compile(r"https?://[!-~]{1,500}", re.ASCII)
-_MULTIADDRESS: Final = re.compile(r"/[!-~]{1,500}/p2p/(?P<peer>[A-Za-z0-9]{1,128})", re.ASCII)
+_MULTIADDRESS: Final = re.compile(r"/[!-~]{1,600}", re.ASCII)
 
 
 @frozen
@@ -79,10 +79,7 @@ def _matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
 
 
 def _peer(text: str) -> str:
-    match = _MULTIADDRESS.fullmatch(text)
-    if match is None:
-        raise ValueError(text)
-    PeerId.parse(match["peer"])
+    PeerId.of_address(_matching(_MULTIADDRESS)(text))
     return text
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from plasm_boot.linux.consoles import printable
+from plasm.model.text import printable
 
 _BAR_WIDTH: Final = 30
 _SECONDS_BETWEEN_BARS: Final = 0.5

@@ -21,14 +21,6 @@ _FROM_THE_KERNEL: Final = 1
 _SECONDS_BETWEEN_LOOKS: Final = 0.5
 
 
-def parse_uevent(message: bytes) -> dict[str, str]:
-    """The variables of a uevent, like ``ACTION`` and ``MODALIAS``; nothing where it is not the kernel's."""
-    first, *fields = message.decode("utf-8", "replace").split("\0")
-    if "@" not in first:
-        return {}
-    return {name: value for name, separator, value in (each.partition("=") for each in fields) if separator}
-
-
 class Devices:
     """Loads a driver for every device that is there and for every one that comes.  ``wanted`` chooses among the
     aliases; it is asked about each once."""

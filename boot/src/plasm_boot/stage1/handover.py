@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
+from plasm_boot import cpio
 from plasm_boot.errors import HandoverFailed, Untrusted
 from plasm_boot.linux import syscalls
 from plasm_boot.manifest import Artifact
 from plasm_boot.settings import STAGE2_ROOTFS
-from plasm_boot.stage1 import cpio
 
 MAX_COMMAND_LINE: Final = 2047
 """Bytes; the kernel's COMMAND_LINE_SIZE is 2048 on x86-64 and aarch64, its end mark included."""

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from plasm_boot.linux.consoles import Consoles, printable
+from plasm_boot.linux.consoles import Consoles, escaped
 
 MODULE: Final = "/usr/share/plasm/hello.wasm"
 TEXT: Final = "always the same"
@@ -53,7 +53,7 @@ def hello(show: Callable[[str], None], run: Run) -> int:
         done = run(command)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
-            show(printable(f"phase: hello failed: {said[-1]}"))
+            show(escaped(f"phase: hello failed: {said[-1]}"))
             return done.returncode
         for line in lines(json.loads(done.stdout), receipt.read_bytes()):
             show(line)

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 
 from plasm_boot.linux import clock, disks, modules, syscalls
 from plasm_boot.linux.aliases import load_drivers
-from plasm_boot.linux.consoles import Consoles, printable
+from plasm_boot.linux.consoles import Consoles, escaped
 from plasm_boot.linux.kernel_folders import mount_kernel_folders
 from plasm_boot.stage2 import loop, verity
 from plasm_boot.stage2.arguments import Arguments
@@ -76,9 +76,7 @@ def _mount_state(arguments: Arguments, consoles: Consoles) -> None:
     load_drivers()
     device = _device_of(arguments.state)
     if device is None:
-        consoles.write(
-            f"phase: the file system {printable(arguments.state)} is gone; state is kept until power off\r\n"
-        )
+        consoles.write(f"phase: the file system {escaped(arguments.state)} is gone; state is kept until power off\r\n")
         return
     modules.load(["ext4"])
     try:
@@ -120,6 +118,6 @@ def _tell(consoles: Consoles, text: str) -> None:
 def _stop(message: str) -> NoReturn:
     """Show ``message`` and end, upon which the kernel panics: the machine does what its ``panic=`` says."""
     try:
-        Consoles.of_this_machine().write(f"\r\nphase: {printable(message)}\r\n")
+        Consoles.of_this_machine().write(f"\r\nphase: {escaped(message)}\r\n")
     finally:
         sys.exit(1)

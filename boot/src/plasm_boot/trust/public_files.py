@@ -7,11 +7,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 from plasm.errors import UnwritableOutput
-
-_UNFINISHED: Final = ".part"
+from plasm.files import UNFINISHED, PendingFile
 
 
 @contextmanager
@@ -39,19 +37,9 @@ def write_public(path: Path, data: bytes, *, replace: bool = True) -> None:
     """
     path = path.resolve()
     make_public_folder(path.parent)
-    temporary = unfinished(path)
-    try:
-        with temporary.open("xb") as file:
-            open_to_everybody(temporary)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            path.hardlink_to(temporary)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with PendingFile(path) as pending:
+        open_to_everybody(pending.fileno())
+        pending.commit(data, replace=replace)
 
 
 def make_public_folder(folder: Path) -> None:
@@ -66,17 +54,13 @@ def make_public_folder(folder: Path) -> None:
         open_to_everybody(folder)
 
 
-def open_to_everybody(path: Path) -> None:
-    """Let everybody read the file or folder at ``path``, which was made just now, whatever the umask says."""
-    mode = path.stat().st_mode
+def open_to_everybody(made: Path | int) -> None:
+    """Let everybody read what was made just now, a file or folder by its path or descriptor, whatever the umask
+    says."""
+    mode = os.stat(made).st_mode
     # Where a file system has no permissions of its own, those of its mount hold.
     with suppress(PermissionError):
-        path.chmod(stat.S_IMODE(mode) | (0o555 if stat.S_ISDIR(mode) else 0o444))
-
-
-def unfinished(path: Path) -> Path:
-    """A name beside ``path`` for what will take its place when it is whole."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}{_UNFINISHED}")
+        os.chmod(made, stat.S_IMODE(mode) | (0o555 if stat.S_ISDIR(mode) else 0o444))
 
 
 def clear_unfinished(folder: Path) -> None:
@@ -85,5 +69,5 @@ def clear_unfinished(folder: Path) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    for path in folder.rglob(f".*{_UNFINISHED}"):
+    for path in folder.rglob(f".*{UNFINISHED}"):
         path.unlink(missing_ok=True)

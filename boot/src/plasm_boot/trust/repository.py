@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 from tuf.api.exceptions import LengthOrHashMismatchError, RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from plasm.files import unfinished
 from plasm_boot.errors import InvalidKeys, InvalidRepository
 from plasm_boot.manifest import BootManifest, target_path
 from plasm_boot.trust import layout
@@ -32,7 +33,6 @@ from plasm_boot.trust.public_files import (
     clear_unfinished,
     make_public_folder,
     open_to_everybody,
-    unfinished,
     write_public,
     writing,
 )

@@ -5,12 +5,8 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from attrs import evolve
 
 from plasm.config import Config
-from plasm.contracts import PeerRecord
-from plasm.errors import InvalidInput
-from plasm.model import PeerId
 from plasm.plugins import PluginHost, PluginKind
 
 Peers = Annotated[
@@ -28,32 +24,13 @@ Bootstrap = Annotated[
 TransportName = Annotated[str | None, typer.Option("--transport", help="Transport plugin to use.", metavar="NAME")]
 
 
-def read_peer(text: str) -> PeerRecord:
-    """``ADDR/p2p/PEER_ID``.
-
-    Raises:
-        InvalidInput: no peer id at its end, or no address before it.
-    """
-    address, separator, name = text.rpartition("/p2p/")
-    if not separator or not address.startswith("/"):
-        raise InvalidInput(
-            f"{text!r} is not the address of a peer",
-            hint="write it like /ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooW…, as plasm start prints it",
-        )
-    return PeerRecord(PeerId.parse(name), (text,))
-
-
 def read_config(bootstrap: list[str] | None) -> Config:
     """The configuration, with these peers to begin with.
 
     Raises:
-        InvalidInput: an address that is none.
+        InvalidInput: one of them is not the address of a peer.
     """
-    config = Config.from_environment(os.environ)
-    begin = (*config.bootstrap, *(bootstrap or ()))
-    for text in begin:
-        read_peer(text)
-    return evolve(config, bootstrap=begin)
+    return Config.from_environment(os.environ).with_bootstrap(bootstrap or ())
 
 
 def choose_discoveries(config: Config, asked: Sequence[str] | None, *, otherwise: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from plasm.cli.receiving import PassThroughReceiver
 from plasm.cli.report import Ended, ReportedSink
 from plasm.cli.submitting import Asked, Submitted
 from plasm.client.mesh import MeshClient
+from plasm.contracts import PeerRecord
 from plasm.errors import ExitStatus
 from plasm.jobs.replay import ReplayableInput
 from plasm.jobs.sinks import Immediately
@@ -26,7 +27,7 @@ def submit_directly(asked: Asked, stdin: ReplayableInput | None) -> Submitted:
         PlasmError: nobody takes it, or what went wrong on the last peer.
     """
     sink = ReportedSink() if asked.as_json else PassThroughReceiver()
-    named = [network.read_peer(address) for address in asked.peers]
+    named = [PeerRecord.parse(address) for address in asked.peers]
     client = MeshClient(
         asked.config,
         peers=named,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import typer
 
-from plasm.ops.console import printable
+from plasm.model.text import printable
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

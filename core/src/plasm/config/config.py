@@ -8,11 +8,11 @@ module imports nothing new until a file sets one of them in an unusual way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from plasm.config import sources
 
@@ -64,6 +64,22 @@ class Config:
             transport=_text(environ, said, "transport"),
             discoveries=_list(environ, said, "discoveries"),
         )
+
+    def with_bootstrap(self, addresses: Iterable[str]) -> Config:
+        """The same configuration, with more peers to begin with.
+
+        Args:
+            addresses: multiaddresses that end in ``/p2p/`` and a peer id.
+
+        Raises:
+            InvalidInput: one of these, or of those that it has already, is not the address of a peer.
+        """
+        from plasm.model import PeerId  # its library is more than most commands need
+
+        bootstrap = (*self.bootstrap, *addresses)
+        for address in bootstrap:
+            PeerId.of_address(address)
+        return evolve(self, bootstrap=bootstrap)
 
 
 def _runtime_folder(environ: Mapping[str, str], state_dir: Path) -> Path:

@@ -88,13 +88,6 @@ def _address(text: str) -> None:
         raise InvalidInput(f"{text!r:.80} is not a multiaddress", hint="write it like /ip4/0.0.0.0/udp/4001/quic-v1")
 
 
-def _peer(text: str) -> None:
-    address, separator, name = text.rpartition("/p2p/")
-    if not separator or not address.startswith("/"):
-        raise InvalidInput(f"{text!r:.80} is not the address of a peer", hint=f"write it like {_A_PEER}")
-    PeerId.parse(name)
-
-
 def _loopback(text: str) -> None:
     host, _, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -201,7 +194,7 @@ class NodeConfig:
         "is set.",
         ["mdns", "dht"],
     )
-    bootstrap: tuple[str, ...] = _texts("Peers to begin with.", [_A_PEER], _peer)
+    bootstrap: tuple[str, ...] = _texts("Peers to begin with.", [_A_PEER], PeerId.of_address)
     disable_plugins: tuple[str, ...] = _texts("Plugins to turn off, as NAME or KIND:NAME.", ["runtime:wasmer"])
     node: NodeTable = field(factory=NodeTable, metadata={"doc": "How this machine is a node."})
     policy: PolicyTable = field(factory=PolicyTable, metadata={"doc": "What peers may have it do."})

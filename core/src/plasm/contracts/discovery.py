@@ -20,11 +20,22 @@ def _texts(values: Iterable[str]) -> tuple[str, ...]:
 
 @frozen
 class PeerRecord:
-    """A candidate: a peer and the multiaddresses where it may be reached.  Nothing in it is to be believed before the
-    handshake."""
+    """A candidate: a peer and the multiaddresses where it may be reached.
+
+    Believe nothing in it before the handshake.
+    """
 
     peer: PeerId
     addresses: tuple[str, ...] = field(default=(), converter=_texts)
+
+    @classmethod
+    def parse(cls, address: str) -> PeerRecord:
+        """The peer at one multiaddress that ends in ``/p2p/`` and its id, as people and programs name peers.
+
+        Raises:
+            InvalidInput: no peer id at its end, or no address before it.
+        """
+        return cls(PeerId.of_address(address), (address,))
 
 
 class Discovery(Protocol):

@@ -84,14 +84,12 @@ def read_peers(fields: Fields) -> list[PeerRecord]:
     """The peers that a request names by their addresses.
 
     Raises:
-        InvalidInput: an address without a peer id.
+        InvalidInput: they are not a list of peers' addresses.
     """
-    found = []
-    for address in fields.get("peers") or ():
-        if not isinstance(address, str) or "/p2p/" not in address:
-            raise InvalidInput(f"{address!r} is not the address of a peer")
-        found.append(PeerRecord(PeerId.parse(address.rpartition("/p2p/")[2]), (address,)))
-    return found
+    addresses = fields.get("peers") or ()
+    if not isinstance(addresses, list | tuple) or not all(isinstance(address, str) for address in addresses):
+        raise InvalidInput("peers are not a list of addresses", hint="see docs/control.md")
+    return [PeerRecord.parse(address) for address in addresses]
 
 
 def _heard(kind: str, value: Any) -> Message:

@@ -44,6 +44,21 @@ class PeerId:
             raise InvalidInput(f"{text[:80]!r} is not a peer id", hint="it looks like 12D3KooW and 44 more characters")
         return cls(raw[6:])
 
+    @classmethod
+    def of_address(cls, address: str) -> PeerId:
+        """The id at the end of a peer's multiaddress, like ``/ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooW…``.
+
+        Raises:
+            InvalidInput: no peer id at its end, or no address before it.
+        """
+        where, separator, name = address.rpartition("/p2p/")
+        if not separator or not where.startswith("/"):
+            raise InvalidInput(
+                f"{address[:300]!r} is not the address of a peer",
+                hint="write it like /ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooW…, as plasm start prints it",
+            )
+        return cls.parse(name)
+
     def __repr__(self) -> str:
         return f"PeerId({self})"
 

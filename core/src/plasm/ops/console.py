@@ -15,7 +15,9 @@ def show_json(document: Any) -> None:
 
 
 def say(message: str) -> None:
-    """Print one line for a person, on stderr."""
+    """Print one line for a person, on stderr; what a terminal would obey is escaped."""
+    from plasm.model.text import printable  # most commands have nothing to say
+
     print(f"plasm: {printable(message)}", file=sys.stderr)
 
 
@@ -33,9 +35,3 @@ def show_error(error: PlasmError, *, as_json: bool) -> int:
         if others:
             say(f"error[{error.code}]: and {others} more")
     return error.exit_status
-
-
-def printable(text: str) -> str:
-    """``text`` with control characters and undecodable bytes escaped: names of files and plugins are not ours, and
-    a terminal obeys what it is shown."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape", "replace").decode() for char in text)

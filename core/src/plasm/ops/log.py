@@ -15,7 +15,10 @@ from typing import Final, TextIO
 
 import structlog
 
+from plasm.model.text import printable
+
 _FRAMES: Final = 5
+_MAX_TEXT_CHARS: Final = 1024
 
 
 class Event(StrEnum):
@@ -92,7 +95,4 @@ class LibraryWarnings(logging.Handler):
 def _shown(value: object) -> object:
     if isinstance(value, bool | int | float):
         return value
-    text = str(value)
-    if text.isascii() and text.isprintable():
-        return text[:1024]
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:1024])
+    return printable(str(value)[:_MAX_TEXT_CHARS])

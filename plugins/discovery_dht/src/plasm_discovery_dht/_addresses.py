@@ -84,16 +84,14 @@ def bootstrap_peers(addresses: Iterable[str]) -> list[PeerRecord]:
     peers: dict[PeerId, list[str]] = {}
     for address in addresses:
         parsed(address)
-        before, _, peer = address.rpartition("/p2p/")
         try:
-            peers.setdefault(PeerId.parse(peer), []).append(address)
+            peer = PeerId.of_address(address)
         except InvalidInput:
-            before = ""
-        if not before:
             raise InvalidInput(
                 f"cannot begin with {address[:300]!r}: it does not say who is there",
                 hint="a bootstrap address looks like /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW…",
-            )
+            ) from None
+        peers.setdefault(peer, []).append(address)
     return [PeerRecord(peer, those) for peer, those in peers.items()]
 
 

@@ -9,7 +9,8 @@ import typer
 from plasm.config import check_file, read
 from plasm.config.node_config import leaves
 from plasm.config.reference import literal
-from plasm.ops.console import printable, show_json
+from plasm.model.text import printable
+from plasm.ops.console import show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 

@@ -13,7 +13,8 @@ from plasm.contracts import PeerRecord
 from plasm.control.finding import node, node_serves_us
 from plasm.errors import AccessDenied, ExitStatus, NodeNotRunning, PlasmError
 from plasm.model.quantities import format_size, parse_duration
-from plasm.ops.console import printable, say, show_json
+from plasm.model.text import printable
+from plasm.ops.console import say, show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -47,7 +48,7 @@ def peers(
     lists the peers that it knows from before and that do not answer now.
     """
     config = network.read_config(bootstrap)
-    named = [network.read_peer(text) for text in peer or ()]
+    named = [PeerRecord.parse(text) for text in peer or ()]
     seconds = _FOR_EVER if watch else parse_duration(search) / 1000
     found: list[Row] = []
 

@@ -9,7 +9,8 @@ import typer
 
 from plasm.config import Config
 from plasm.errors import ExitStatus, InvalidInput, PluginError
-from plasm.ops.console import printable, say, show_json
+from plasm.model.text import printable
+from plasm.ops.console import say, show_json
 from plasm.plugins import PluginEntry, PluginHost, PluginKind
 from plasm.plugins.loading import load
 

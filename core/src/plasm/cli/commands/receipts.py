@@ -13,7 +13,8 @@ from plasm.cli.claims import describe
 from plasm.cli.options import complete, open_output
 from plasm.cli.tables import moment, show_table
 from plasm.control.finding import node
-from plasm.ops.console import printable, say, show_json
+from plasm.model.text import printable
+from plasm.ops.console import say, show_json
 from plasm.receipts import read
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)

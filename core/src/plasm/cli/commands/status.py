@@ -8,7 +8,8 @@ import typer
 
 from plasm.control.finding import node
 from plasm.model.quantities import format_duration
-from plasm.ops.console import printable, show_json
+from plasm.model.text import printable
+from plasm.ops.console import show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

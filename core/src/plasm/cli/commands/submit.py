@@ -12,6 +12,7 @@ from plasm.cli.submitting import Asked, Submitted
 from plasm.control.finding import node_serves_us
 from plasm.errors import InvalidInput
 from plasm.jobs.replay import ReplayableInput
+from plasm.model import PeerId
 from plasm.model.quantities import parse_duration, parse_size
 from plasm.ops.console import say
 
@@ -83,7 +84,7 @@ def submit(
         quiet=quiet,
     )
     for address in asked.peers:
-        network.read_peer(address)
+        PeerId.of_address(address)
     with ExitStack() as stack:
         source = open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None

@@ -11,7 +11,8 @@ import typer
 from plasm.cli.claims import describe, document
 from plasm.errors import ExitStatus, UnreadableInput
 from plasm.model import PeerId, Sha256
-from plasm.ops.console import printable, say, show_json
+from plasm.model.text import printable
+from plasm.ops.console import say, show_json
 from plasm.receipts import MAX_RECEIPT_BYTES, Expectation, check, read
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
