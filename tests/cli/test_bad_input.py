@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import re
 import resource
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -35,21 +39,36 @@ def test_a_folder_as_module(plasm: Plasm, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is empty"),
-        (b"\0as", "cut short"),
-        (b"\0asm\1\0", "cut short"),
+        (b"", "job.wasm is empty"),
+        (b"\0as", "job.wasm is cut short after 3 bytes"),
+        (b"\0asm\1\0", "job.wasm is cut short after 6 bytes"),
         (b"\0asm\1\0\0\0\1", "job.wasm"),
-        (b"hello\n", "not a WebAssembly module"),
-        (b"(module)", "wat2wasm"),
-        (b"\x7fELF\2\1\1\0\0\0\0\0\0\0\0\0", "not a WebAssembly module"),
-        (b"\0asm\x0d\0\1\0", "component"),
-        (b"\0asm\2\0\0\0", "version"),
+        (b"hello\n", "job.wasm is text, not a WebAssembly module"),
+        (b"#!/bin/sh\necho hello\n", "job.wasm is text, not a WebAssembly module"),
+        ("ü".encode() * 3000, "job.wasm is text, not a WebAssembly module"),
+        (b"\n<!DOCTYPE html>\n<html>", "job.wasm is a web page, not a WebAssembly module"),
+        (b"(module)", "job.wasm is WebAssembly text, not a binary module (translate it first, with wat2wasm"),
+        (b"\xef\xbb\xbf\n ;; a comment\n(module)", "job.wasm is WebAssembly text, not a binary module"),
+        (b"\x7fELF\2\1\1\0\0\0\0\0\0\0\0\0", "a native program or a precompiled artifact, not a WebAssembly module"),
+        (b"MZ\x90\0", "job.wasm is a Windows program, not a WebAssembly module"),
+        (b"\xcf\xfa\xed\xfe", "job.wasm is a macOS program, not a WebAssembly module"),
+        (b"\xca\xfe\xba\xbe\0\0", "job.wasm is a macOS program or a Java class, not a WebAssembly module"),
+        (b"BC\xc0\xde", "job.wasm is LLVM bitcode, not a WebAssembly module"),
+        (b"!<arch>\n", "job.wasm is a static library, not a WebAssembly module"),
+        (gzip.compress(b"\0asm\1\0\0\0", mtime=0), "job.wasm is a gzip archive, not a WebAssembly module (unpack it first)"),
+        (bz2.compress(b"\0asm\1\0\0\0"), "job.wasm is a bzip2 archive, not a WebAssembly module"),
+        (lzma.compress(b"\0asm\1\0\0\0"), "job.wasm is an xz archive, not a WebAssembly module"),
+        (b"\x28\xb5\x2f\xfd\0", "job.wasm is a zstd archive, not a WebAssembly module"),
+        (b"PK\x03\x04", "job.wasm is a zip archive, not a WebAssembly module"),
+        (tarfile.TarInfo("job.wasm").tobuf(), "job.wasm is a tar archive, not a WebAssembly module"),
+        (b"\0\xff\0\xff", "job.wasm is not a WebAssembly module: it does not start with \\0asm"),
+        (b"\0asm\x0d\0\1\0", "job.wasm is a WebAssembly component, not a core module"),
+        (b"\0asm\2\0\0\0", "job.wasm is of WebAssembly version 2 (layer 0), which is not known"),
     ],
 )
-def test_what_is_no_module(plasm: Plasm, tmp_path: Path, content: bytes, words: str) -> None:
-    path = tmp_path / "job.wasm"
-    path.write_bytes(content)
-    refused(plasm("run", path), words)
+def test_what_is_no_module_is_called_what_it_is(plasm: Plasm, tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "job.wasm").write_bytes(content)
+    refused(plasm("run", "job.wasm", cwd=tmp_path), words)
 
 
 def test_a_module_cut_short(plasm: Plasm, hello: Path, tmp_path: Path) -> None:

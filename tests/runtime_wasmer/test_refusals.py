@@ -9,7 +9,8 @@ from runtime_wasmtime.guests import command, wat
 from plasm.contracts import Runtime, Terms
 from plasm.errors import InvalidModule, UnsupportedImport
 from plasm.model import Limits, Outcome
-from plasm_runtime_wasmer.wasi import _PARAMETERS, SPACE
+from plasm.model.wasi import WASI
+from plasm_runtime_wasmer.wasi import _PARAMETERS
 
 TERMS = Terms(Limits())
 START = '(func (export "_start"))'
@@ -86,13 +87,13 @@ def test_an_import_that_the_sdk_or_nobody_has_is_named(runtime: Runtime, space: 
 @pytest.mark.parametrize("kind", ["(memory 1)", "(table 1 funcref)", "(global i32)"])
 def test_nothing_but_functions_is_given(runtime: Runtime, kind: str) -> None:
     assert type(refusal(runtime, wat(f'(import "env" "thing" {kind}) {START}'))) is UnsupportedImport
-    assert "as what it is not" in refusal(runtime, wat(f'(import "{SPACE}" "fd_close" {kind}) {START}')).message
+    assert "as what it is not" in refusal(runtime, wat(f'(import "{WASI}" "fd_close" {kind}) {START}')).message
 
 
 def declaration(name: str, parameters: str) -> str:
     kinds = " ".join({"i": "i32", "l": "i64"}[kind] for kind in parameters)
     result = "" if name == "proc_exit" else "(result i32)"
-    return f'(import "{SPACE}" "{name}" (func (param {kinds}) {result}))'
+    return f'(import "{WASI}" "{name}" (func (param {kinds}) {result}))'
 
 
 def test_every_function_of_preview_1_can_be_imported(run: Run) -> None:
@@ -105,7 +106,7 @@ def test_every_function_of_preview_1_can_be_imported(run: Run) -> None:
 def test_a_function_of_another_type_is_refused(runtime: Runtime, name: str) -> None:
     other = declaration(name, _PARAMETERS[name] + "l")
     error = refusal(runtime, wat(f'{other} (memory (export "memory") 1) {START}'))
-    assert error.message == f"the module imports {SPACE}.{name} as what it is not"
+    assert error.message == f"the module imports {WASI}.{name} as what it is not"
 
 
 @pytest.mark.parametrize(

@@ -20,25 +20,9 @@ def refusal(runtime: Runtime, module: bytes) -> InvalidModule:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("start", "message"),
-    [
-        (b"", "the module is empty"),
-        (b"\0as", "the module ends after 3 bytes"),
-        (VALID[:7], "the module ends after 7 bytes"),
-        (b"(module (func))", "this is WebAssembly text, not a binary module"),
-        (b"\xef\xbb\xbf\n ;; a comment\n(module)", "this is WebAssembly text, not a binary module"),
-        (b"#!/bin/sh\necho hello\n", "this is text, not a WebAssembly module"),
-        ("ü".encode() * 3000, "this is text, not a WebAssembly module"),
-        (b"\x7fELF\x02\x01\x01", "this is a native program or a precompiled artifact, not a WebAssembly module"),
-        (b"\x1f\x8b\x08\x00", "this is a gzip archive, not a WebAssembly module"),
-        (b"\0\xff\0\xff", "this is not a WebAssembly module: it does not start with \\0asm"),
-        (b"\0asm\x0d\0\x01\0", "this is a WebAssembly component, not a core module"),
-        (b"\0asm\x02\0\0\0", "WebAssembly version 2 (layer 0) is not known"),
-    ],
-)
-def test_what_is_not_a_module_is_called_what_it_is(runtime: Runtime, start: bytes, message: str) -> None:
-    assert refusal(runtime, start).message == message
+@pytest.mark.parametrize("other", [b"", b"\0as", VALID[:7], b"(module (func))", b"\x1f\x8b\x08\0", b"\0asm\x0d\0\1\0"])
+def test_what_the_core_lets_pass_for_no_module_is_malformed(runtime: Runtime, other: bytes) -> None:
+    assert "the module is malformed: " in refusal(runtime, other).message
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ from plasm.errors import InvalidModule, UnreadableInput
 from plasm.model import MAX_MODULE_BYTES, Sha256, sha256_hex
 from plasm.model.quantities import format_size
 
-_MAGIC = b"\0asm"
-_CORE_MODULE = b"\x01\0\0\0"
-_COMPONENT_LAYER = b"\x01\0"
+_PREAMBLE = b"\0asm\x01\0\0\0"
 
 
 @frozen
@@ -29,7 +27,8 @@ class Module:
         """A module of ``data``; ``name`` is what error messages call it.
 
         Raises:
-            InvalidModule: not the bytes of a core module (WebAssembly core specification, section 5.5.16).
+            InvalidModule: not the bytes of a core module (WebAssembly core specification, section 5.5.16); it says what
+                they are instead.
         """
         _check_header(data, name)
         return cls(data, sha256_hex(data))
@@ -40,7 +39,7 @@ def read_module(path: Path | str) -> Module:
 
     Raises:
         UnreadableInput: no such file, a folder, or no permission.
-        InvalidModule: too large, or not a module.
+        InvalidModule: too large, or not a module; it says what the file is instead.
     """
     name = str(path)
     try:
@@ -68,16 +67,9 @@ def _too_large(name: str) -> InvalidModule:
 
 
 def _check_header(data: bytes, name: str) -> None:
-    if not data:
-        raise InvalidModule(f"{name} is empty")
     if len(data) > MAX_MODULE_BYTES:
         raise _too_large(name)
-    if data[:4] != _MAGIC[: len(data)]:
-        textual = data.lstrip()[:1] == b"(" and "WebAssembly text; assemble it with wat2wasm"
-        raise InvalidModule(f"{name} is not a WebAssembly module", hint=textual or "it does not start with \\0asm")
-    if len(data) < len(_MAGIC) + 4:
-        raise InvalidModule(f"{name} is cut short after {len(data)} bytes")
-    if data[4:8] != _CORE_MODULE:
-        if data[6:8] == _COMPONENT_LAYER:
-            raise InvalidModule(f"{name} is a component, Plasm runs core modules", hint="build it for wasm32-wasip1")
-        raise InvalidModule(f"{name} has an unknown binary version")
+    if not data.startswith(_PREAMBLE):
+        from plasm.artifacts.formats import refusal
+
+        raise refusal(data, name)

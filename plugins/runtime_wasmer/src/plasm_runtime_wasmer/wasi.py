@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from plasm.errors import UnsupportedImport
-from plasm_runtime_wasmer.sections import FunctionType, Import, Module
-
-SPACE = "wasi_snapshot_preview1"
+from plasm.model.wasi import WASI, unsupported_imports
+from plasm_runtime_wasmer.sections import FunctionType, Module
 
 _VALUES = {"i": 0x7F, "l": 0x7E}
 # Parameters: i for 32 bits, l for 64.  All but proc_exit give an error number.
@@ -59,20 +58,6 @@ _PARAMETERS = {
 }
 NEED_NO_MEMORY = frozenset({"fd_close", "proc_exit", "proc_raise", "sched_yield"})
 
-_SHOWN = 5
-_LONGEST_NAME = 200
-_HINTS = (
-    (SPACE, "WASI preview 1 has no such function: rebuild it with a released toolchain"),
-    ("wasi_unstable", "it was built for WASI preview 0: rebuild it for wasm32-wasip1"),
-    ("wasi:", "it was built for WASI preview 2: compile for wasm32-wasip1"),
-    ("wasi.thread-spawn", "it was built for threads: compile for wasm32-wasip1 without them"),
-    ("wasix", "it was built for WASIX, which Wasmer has and no job is given: compile for wasm32-wasip1"),
-    ("wbg", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
-    ("__wbindgen", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
-    ("env.", "a function was declared and never linked in, or it was built for a browser"),
-    ("", "jobs get WASI preview 1 and nothing else: compile for wasm32-wasip1"),
-)
-
 
 def function_type(name: str) -> FunctionType:
     """The type of a function of preview 1."""
@@ -86,25 +71,12 @@ def check_imports(module: Module) -> None:
     Raises:
         UnsupportedImport: naming the first few such imports.
     """
-    strange = [item for item in module.imports if item.space != SPACE or item.name not in _PARAMETERS]
+    strange = [(item.space, item.name) for item in module.imports if item.space != WASI or item.name not in _PARAMETERS]
     if strange:
-        raise _refusal(strange)
+        raise unsupported_imports(strange)
     for item in module.imports:
         if item.type is None or module.types[item.type] != function_type(item.name):
             raise UnsupportedImport(
-                f"the module imports {SPACE}.{item.name} as what it is not",
+                f"the module imports {WASI}.{item.name} as what it is not",
                 hint="compile a program with a main function for wasm32-wasip1",
             )
-
-
-def _refusal(strange: list[Import]) -> UnsupportedImport:
-    names = [f"{item.space}.{item.name}" for item in strange]
-    shown = ", ".join(map(_printable, names[:_SHOWN]))
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    hint = next(hint for start, hint in _HINTS if names[0].startswith(start))
-    return UnsupportedImport(f"the module imports {shown}{more}, which no job is given", hint=hint)
-
-
-def _printable(text: str) -> str:
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return shown if len(shown) <= _LONGEST_NAME else shown[:_LONGEST_NAME] + "…"

@@ -8,23 +8,11 @@ from wasmtime import Engine, FuncType, InstancePre, Linker, Module, Store, Wasmt
 
 from plasm.errors import InvalidModule, UnsupportedImport
 from plasm_runtime_wasmtime.engine import refused_proposal
-from plasm_runtime_wasmtime.header import check_header
 
-_SHOWN = 5
-_LONGEST_TEXT = 200
+_MAGIC = b"\0asm"
+_MAX_REASON_CHARS = 200
 _CAUSE_NUMBER = re.compile(r"^\d+: ")
 _COMMAND_HINT = "compile a program with a main function for wasm32-wasip1"
-_IMPORT_HINTS = (
-    ("wasi_snapshot_preview1", "WASI preview 1 has no such function: rebuild it with a released toolchain"),
-    ("wasi_unstable", "it was built for WASI preview 0: rebuild it for wasm32-wasip1"),
-    ("wasi:", "it was built for WASI preview 2: compile for wasm32-wasip1"),
-    ("wasi.thread-spawn", "it was built for threads: compile for wasm32-wasip1 without them"),
-    ("wasix", "it was built for WASIX: compile for wasm32-wasip1"),
-    ("wbg", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
-    ("__wbindgen", "it was built for a browser: compile for wasm32-wasip1 without wasm-bindgen"),
-    ("env.", "a function was declared and never linked in, or it was built for a browser"),
-    ("", "jobs get WASI preview 1 and nothing else: compile for wasm32-wasip1"),
-)
 
 
 def compile_command(data: bytes, engine: Engine, linker: Linker) -> tuple[Module, InstancePre]:
@@ -34,7 +22,8 @@ def compile_command(data: bytes, engine: Engine, linker: Linker) -> tuple[Module
         InvalidModule: malformed, made for features that jobs do not get, or not a command.
         UnsupportedImport: it imports what ``linker`` does not have.
     """
-    check_header(data)
+    if not data.startswith(_MAGIC):  # wasmtime would take text too
+        raise _malformed("it does not start with \\0asm")
     try:
         module = Module(engine, data)
     except WasmtimeError as error:
@@ -46,8 +35,10 @@ def compile_command(data: bytes, engine: Engine, linker: Linker) -> tuple[Module
 
 def root_cause(message: str) -> str:
     """The innermost of an engine's nested causes, the one that says what was wrong, fit for a terminal."""
+    from plasm.model.text import printable  # only who is refused waits for it
+
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return _printable(_CAUSE_NUMBER.sub("", lines[-1])) if lines else "no reason was given"
+    return printable(_CAUSE_NUMBER.sub("", lines[-1]), _MAX_REASON_CHARS) if lines else "no reason was given"
 
 
 def _link(module: Module, linker: Linker) -> InstancePre:
@@ -82,18 +73,17 @@ def _check_start(module: Module) -> None:
 
 
 def _unresolved(module: Module, linker: Linker, error: str) -> UnsupportedImport:
+    from plasm.model.wasi import unsupported_imports  # as above
+
     with Store(linker.engine) as store:
         wanted = [(item.module, item.name or "") for item in module.imports]
-        missing = [f"{space}.{name}" for space, name in wanted if not _has(linker, store, space, name)]
+        missing = [(space, name) for space, name in wanted if not _has(linker, store, space, name)]
     if not missing:
         return UnsupportedImport(
             f"the module imports something of WASI preview 1 as what it is not: {root_cause(error)}",
             hint=_COMMAND_HINT,
         )
-    shown = ", ".join(map(_printable, missing[:_SHOWN]))
-    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    hint = next(hint for start, hint in _IMPORT_HINTS if missing[0].startswith(start))
-    return UnsupportedImport(f"the module imports {shown}{more}, which no job is given", hint=hint)
+    return unsupported_imports(missing)
 
 
 def _has(linker: Linker, store: Store, module: str, name: str) -> bool:
@@ -113,9 +103,8 @@ def _rejected(reason: str) -> InvalidModule:
         )
     if "limit" in reason or "too large" in reason or "too many" in reason:
         return InvalidModule(f"the module is too complex: {reason}", hint="split its largest functions")
+    return _malformed(reason)
+
+
+def _malformed(reason: str) -> InvalidModule:
     return InvalidModule(f"the module is malformed: {reason}", hint="compile or download it again")
-
-
-def _printable(text: str) -> str:
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + "…"
