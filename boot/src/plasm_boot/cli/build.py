@@ -15,8 +15,17 @@ from plasm.plugins import PluginHost, PluginKind
 from plasm_boot.building.architectures import architecture
 from plasm_boot.building.builder import Built, Order, epoch_of
 from plasm_boot.building.builder import build as build_systems
-from plasm_boot.cli.image import DEFAULT_STATE, make_image, needs_medium, parse_state
-from plasm_boot.cli.keys import AsJson
+from plasm_boot.cli.image import make_image, needs_medium, parse_state
+from plasm_boot.cli.options import (
+    DEFAULT_STATE,
+    ArchName,
+    AsJson,
+    Bootstrap,
+    ChannelName,
+    Modes,
+    Providers,
+    StateSize,
+)
 from plasm_boot.composition.composing import parse_plugins
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -37,31 +46,21 @@ plasm boot image.
 @app.command(epilog=EXAMPLES)
 def build(
     out: Annotated[Path, typer.Argument(help="The folder to build in, one folder a mode.", metavar="BUILD/")],
-    mode: Annotated[
-        list[str] | None, typer.Option(help="Boot mode to build; may be repeated.  All, if not said.", metavar="NAME")
-    ] = None,
+    mode: Modes = None,
     plugins: Annotated[
         list[str] | None, typer.Option(help="More plugins than the modes choose.", metavar="KIND:NAME,…")
     ] = None,
-    arch: Annotated[Literal["x86_64", "aarch64"], typer.Option(help="The architecture.")] = "x86_64",
+    arch: Annotated[ArchName, typer.Option(help="The architecture.")] = "x86_64",
     kernel: Annotated[
         Literal["cloud", "generic"], typer.Option(help="Debian's kernel for virtual machines, or for real ones.")
     ] = "cloud",
-    channel: Annotated[
-        Literal["stable", "testing", "nightly"], typer.Option(help="The channel that machines look for.")
-    ] = "stable",
+    channel: Annotated[ChannelName, typer.Option(help="The channel that machines look for.")] = "stable",
     root: Annotated[
         Path | None, typer.Option(help="Root metadata to trust: makes an image, too.", metavar="ROOT.JSON")
     ] = None,
-    provider: Annotated[
-        list[str] | None, typer.Option(help="A provider to ask besides those that are found.", metavar="URL")
-    ] = None,
-    bootstrap: Annotated[
-        list[str] | None, typer.Option(help="A peer to begin with in the DHT.", metavar="ADDR/p2p/PEER_ID")
-    ] = None,
-    state: Annotated[
-        str, typer.Option(help="Size of the image's partition that keeps state; 0 for none.", metavar="SIZE")
-    ] = DEFAULT_STATE,
+    provider: Providers = None,
+    bootstrap: Bootstrap = None,
+    state: StateSize = DEFAULT_STATE,
     shell: Annotated[bool, typer.Option("--shell", help="Let whoever is at the machine have a root shell.")] = False,
     effort: Annotated[int, typer.Option(help="How hard to compress.", min=1, max=19)] = 15,
     json_: AsJson = False,

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from plasm.errors import UnreadableInput
 from plasm.files import unfinished, write_atomically
 from plasm.model.text import printable
 from plasm.ops.console import show_json
-from plasm_boot.cli.keys import AsJson
+from plasm_boot.cli.options import AsJson, Channel, MemoryFolder, Mode, Repos, Root, ThisArch
 from plasm_boot.cli.progress import Progress
 from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.opening import open_source
@@ -40,17 +40,6 @@ With --memory nothing older than what was seen before is taken; a broken downloa
 _MAX_ROOT_BYTES = 512 * 1024
 _KEPT = ".artifacts"
 
-Repos = Annotated[list[str], typer.Option(help="A provider or a folder; may be repeated.", metavar="URL|FOLDER")]
-Root = Annotated[Path, typer.Option(help="The root metadata to trust.", metavar="ROOT.JSON")]
-Channel = Annotated[Literal["stable", "testing", "nightly"], typer.Option(help="The channel.")]
-Arch = Annotated[
-    Literal["x86_64", "aarch64"] | None, typer.Option(help="The architecture; this machine's if not said.")
-]
-Mode = Annotated[str, typer.Option(help="The boot mode.", metavar="NAME")]
-MemoryFolder = Annotated[
-    Path | None, typer.Option(help="A folder that keeps what was verified, against older systems.", metavar="DIR")
-]
-
 
 @app.command(epilog=EXAMPLES)
 def fetch(
@@ -58,7 +47,7 @@ def fetch(
     root: Root,
     to: Annotated[Path, typer.Option(help="The folder to put it in.", metavar="DIR")],
     channel: Channel = "stable",
-    arch: Arch = None,
+    arch: ThisArch = None,
     mode: Mode = "local",
     memory: MemoryFolder = None,
     json_: AsJson = False,

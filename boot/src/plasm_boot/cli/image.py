@@ -16,7 +16,7 @@ from plasm.ops.console import say, show_json
 from plasm_boot.building.contents import Contents
 from plasm_boot.building.image import MIN_STATE_BYTES, Bootable, write_image
 from plasm_boot.building.medium import published
-from plasm_boot.cli.keys import AsJson
+from plasm_boot.cli.options import DEFAULT_STATE, AsJson, Bootstrap, Modes, Providers, Root, StateSize
 from plasm_boot.system import SYSTEM
 from plasm_boot.trust.keys import trusted_root
 
@@ -32,28 +32,18 @@ Examples:
 Modes are in the menu in the order in which they are named; the first one boots when nobody chooses.
 """
 
-DEFAULT_STATE = "1GiB"
-
 
 @app.command(epilog=EXAMPLES)
 def image(
     build: Annotated[Path, typer.Argument(help="What plasm boot build made.", metavar="BUILD/")],
-    root: Annotated[Path, typer.Option(help="The root metadata that machines trust.", metavar="ROOT.JSON")],
+    root: Root,
     repo: Annotated[
         Path | None, typer.Option(help="A published repository, for modes without a network.", metavar="REPO/")
     ] = None,
-    mode: Annotated[
-        list[str] | None, typer.Option(help="Boot mode to have; may be repeated.  All, if not said.", metavar="NAME")
-    ] = None,
-    provider: Annotated[
-        list[str] | None, typer.Option(help="A provider to ask besides those that are found.", metavar="URL")
-    ] = None,
-    bootstrap: Annotated[
-        list[str] | None, typer.Option(help="A peer to begin with in the DHT.", metavar="ADDR/p2p/PEER_ID")
-    ] = None,
-    state: Annotated[
-        str, typer.Option(help="Size of the partition that keeps state; 0 for none.", metavar="SIZE")
-    ] = DEFAULT_STATE,
+    mode: Modes = None,
+    provider: Providers = None,
+    bootstrap: Bootstrap = None,
+    state: StateSize = DEFAULT_STATE,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The image: .qcow2, or raw.", metavar="FILE")] = None,
     json_: AsJson = False,
 ) -> None:

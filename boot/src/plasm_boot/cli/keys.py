@@ -12,6 +12,7 @@ import typer
 from plasm.config import Config
 from plasm.model.text import printable
 from plasm.ops.console import say, show_json
+from plasm_boot.cli.options import AsJson
 from plasm_boot.trust import root as roots
 from plasm_boot.trust.keys import KeyFolder, former_root, held_key, sign_root
 from plasm_boot.trust.root import ROLES, RootMetadata
@@ -35,7 +36,6 @@ no network reaches.  The others sign every publication and stay with the publish
 Keys = Annotated[Path, typer.Argument(help="The folder of the keys.", metavar="KEYS/")]
 Expires = Annotated[int, typer.Option(help="Days until the root metadata expires.", min=1, max=3650, metavar="DAYS")]
 SignerName = Annotated[str | None, typer.Option(help="Signing plugin that makes and holds the keys.", metavar="NAME")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.callback(epilog=EXAMPLES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,21 +12,31 @@ from plasm.model.text import printable
 from plasm.ops.console import say
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Progress as Bars
+
+
+def bars() -> Bars:
+    """Bars on stderr where that is a terminal, nothing elsewhere; to be entered as a context."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True, markup=False, highlight=False)
+    return Progress(*columns, console=console, disable=not sys.stderr.isatty())
+
+
+def mover(shown: Bars, what: str, total_bytes: int) -> Callable[[int], None]:
+    """A new bar among those ``shown``, which is moved by calling this with the bytes that are done."""
+    task = shown.add_task(printable(what), total=total_bytes)
+    return lambda done: shown.update(task, completed=done)
 
 
 class Progress:
     """A :class:`~plasm_boot.fetching.report.Report` on stderr, while it is entered as a context."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bars
-
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        console = Console(stderr=True, markup=False, highlight=False)
-        self._bars = Bars(*columns, console=console, disable=not sys.stderr.isatty())
-        self._tasks: dict[str, TaskID] = {}
+        self._bars = bars()
+        self._movers: dict[str, Callable[[int], None]] = {}
 
     def __enter__(self) -> Progress:
         self._bars.start()
@@ -49,6 +60,6 @@ class Progress:
 
     def progress(self, artifact: str, done: int, total: int) -> None:
         """Move the artifact's bar."""
-        if artifact not in self._tasks:
-            self._tasks[artifact] = self._bars.add_task(printable(artifact), total=total)
-        self._bars.update(self._tasks[artifact], completed=done)
+        if artifact not in self._movers:
+            self._movers[artifact] = mover(self._bars, artifact, total)
+        self._movers[artifact](done)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from plasm.ops.console import say, show_json
-from plasm_boot.cli.keys import AsJson, key_folder
+from plasm_boot.cli.keys import key_folder
+from plasm_boot.cli.options import AsJson, ChannelName, Fresh, Keys, Repo
 from plasm_boot.manifest import BootManifest
 from plasm_boot.trust.publishing import LIFETIME, Publication
 from plasm_boot.trust.publishing import publish as publish_build
@@ -29,26 +30,13 @@ Readers of the repository see the former state or the new one, whole.  Refresh i
 
 _SOON = timedelta(days=30)
 
-Repo = Annotated[Path, typer.Option(help="The folder of the repository.", metavar="REPO/")]
-Keys = Annotated[Path, typer.Option(help="The folder of the keys.", metavar="KEYS/")]
-
-Fresh = Annotated[
-    int,
-    typer.Option(
-        help="Days until it has to be refreshed; long for what boots from its own medium.",
-        min=1,
-        max=3650,
-        metavar="DAYS",
-    ),
-]
-
 
 @app.command(epilog=EXAMPLES)
 def publish(
     build: Annotated[Path, typer.Argument(help="What plasm boot build made.", metavar="BUILD/")],
     repo: Repo,
     keys: Keys,
-    channel: Annotated[Literal["stable", "testing", "nightly"], typer.Option(help="The channel to publish in.")],
+    channel: Annotated[ChannelName, typer.Option(help="The channel to publish in.")],
     expires: Annotated[
         int, typer.Option(help="Days for which it may be booted.", min=1, max=3650, metavar="DAYS")
     ] = LIFETIME.days,

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from plasm.ops.console import say
-from plasm_boot.cli.keys import AsJson, key_folder
-from plasm_boot.cli.publish import Fresh, Keys, Repo, tell
+from plasm_boot.cli.keys import key_folder
+from plasm_boot.cli.options import AsJson, Fresh, Keys, Repo
+from plasm_boot.cli.publish import tell
 from plasm_boot.trust.publishing import refresh as refresh_repository
 from plasm_boot.trust.repository import FRESHNESS
 

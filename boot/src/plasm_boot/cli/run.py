@@ -16,6 +16,7 @@ from plasm.errors import ExitStatus, PlasmError, UnreadableInput
 from plasm.model.quantities import parse_size
 from plasm.ops.console import say
 from plasm_boot import emulator
+from plasm_boot.cli.options import ArchName
 from plasm_boot.errors import BuildFailed
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -43,9 +44,7 @@ def run(
     image: Annotated[
         Path, typer.Argument(help="An image of plasm boot image, or a system of plasm boot build.", metavar="IMAGE")
     ],
-    arch: Annotated[
-        Literal["x86_64", "aarch64"], typer.Option(help="The architecture of an image's machine.")
-    ] = "x86_64",
+    arch: Annotated[ArchName, typer.Option(help="The architecture of an image's machine.")] = "x86_64",
     memory: Annotated[str, typer.Option(help="Memory of the machine.", metavar="SIZE")] = "2GiB",
     cpus: Annotated[int, typer.Option(help="Processors of the machine.", min=1, max=64)] = 2,
     serial: Annotated[str, typer.Option(help="Where the serial console goes, as QEMU has it.")] = "stdio",

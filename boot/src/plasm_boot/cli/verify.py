@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from plasm_boot.cli.fetch import Arch, Channel, MemoryFolder, Mode, Repos, Root, search, show, this_arch
-from plasm_boot.cli.keys import AsJson
+from plasm_boot.cli.fetch import search, show, this_arch
+from plasm_boot.cli.options import AsJson, Channel, MemoryFolder, Mode, Repos, Root, ThisArch
 from plasm_boot.cli.progress import Progress
 from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.store import ArtifactStore
@@ -31,7 +31,7 @@ def verify(
     repo: Repos,
     root: Root,
     channel: Channel = "stable",
-    arch: Arch = None,
+    arch: ThisArch = None,
     mode: Mode = "local",
     memory: MemoryFolder = None,
     manifest_only: Annotated[

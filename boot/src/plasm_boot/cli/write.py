@@ -11,7 +11,8 @@ import typer
 from plasm.errors import InvalidInput
 from plasm.ops.console import say, show_json
 from plasm_boot import writing
-from plasm_boot.cli.keys import AsJson
+from plasm_boot.cli.options import AsJson
+from plasm_boot.cli.progress import bars, mover
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -40,8 +41,8 @@ def write(
     writing.check_device(target, size, forced=force)
     if not yes:
         _ask(target)
-    with _Bars() as bars:
-        writing.write(image, device, bars.moving("writing", size), bars.moving("reading back", size))
+    with bars() as shown:
+        writing.write(image, device, mover(shown, "writing", size), mover(shown, "reading back", size))
     if json_:
         show_json({"device": str(device), "bytes": size, "verified": True})
     else:
@@ -52,26 +53,3 @@ def _ask(target: writing.Device) -> None:
     if not sys.stdin.isatty():
         raise InvalidInput("nobody is there to confirm", hint="say --yes")
     typer.confirm(f"Everything on {target.title} will be lost. Go on?", abort=True, err=True)
-
-
-class _Bars:
-    """Bars on a terminal, nothing elsewhere."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self._bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-
-    def __enter__(self) -> _Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def moving(self, what: str, total: int) -> writing.Progress:
-        """A bar that is moved by calling it with the bytes that are done."""
-        task = self._bars.add_task(what, total=total)
-        return lambda done: self._bars.update(task, completed=done)
