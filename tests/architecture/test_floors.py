@@ -1,9 +1,11 @@
-"""Imports run downwards only, and the core knows no plugin."""
+"""Imports run downwards only, the core knows no plugin, and other distributions keep to what the core documents."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,8 @@ class Package:
 
 CORE = Package("plasm", ROOT / "core" / "src" / "plasm", CORE_FLOORS)
 BOOT = Package("plasm_boot", ROOT / "boot" / "src" / "plasm_boot", BOOT_FLOORS)
+OTHERS = {path.name: path for path in (BOOT.source, *sorted(ROOT.glob("plugins/*/src/plasm_*")))}
+"""The packages of every distribution beside the core, by name."""
 MODULES = [
     pytest.param(package, path, id=f"{package.name}/{path.relative_to(package.source)}")
     for package in (CORE, BOOT)
@@ -108,3 +112,59 @@ def test_the_core_knows_no_plugin(path: Path) -> None:
 @pytest.mark.parametrize("package", [CORE, BOOT], ids=lambda package: package.name)
 def test_every_part_has_a_floor(package: Package) -> None:
     assert {package.part(path) for path in package.modules()} <= set(package.level)
+
+
+def documented_surface() -> dict[str, frozenset[str]]:
+    """The modules that docs/plugins.md lets other distributions import, and the names in them; none for all."""
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    section = page.partition("## What you may import")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1:3] for row in section.splitlines() if row.startswith("| `")]
+    return {module: frozenset(_quoted(names)) for modules, names in rows for module in _quoted(modules)}
+
+
+def _quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def imported_from_core(path: Path) -> Iterator[tuple[str, str | None]]:
+    """What a file imports of the core, for types too: the module, and the name in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names if alias.name.split(".")[0] == CORE.name)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == CORE.name:
+            assert node.module
+            for alias in node.names:
+                is_module = (CORE.source.joinpath(*node.module.split(".")[1:]) / f"{alias.name}.py").exists()
+                whole = f"{node.module}.{alias.name}"
+                yield (whole, None) if is_module or whole in SURFACE else (node.module, alias.name)
+
+
+SURFACE = documented_surface()
+
+
+def test_the_documented_surface_is_there() -> None:
+    for module, names in SURFACE.items():
+        imported = import_module(module)
+        for name in names:
+            assert getattr(imported, name) is not None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for source in OTHERS.values() for path in sorted(source.rglob("*.py"))],
+    ids=lambda path: str(path.relative_to(path.parents[len(path.parts) - path.parts.index("src") - 2])),
+)
+def test_other_distributions_keep_to_the_documented_surface(path: Path) -> None:
+    for module, name in imported_from_core(path):
+        assert module in SURFACE, f"{path.name} imports {module}, which docs/plugins.md does not list"
+        names = SURFACE[module]
+        assert name is None or not name.startswith("_"), f"{path.name} imports {name} of {module}"
+        assert name is None or not names or name in names, f"docs/plugins.md does not list {name} of {module}"
+
+
+@pytest.mark.parametrize("package", OTHERS)
+def test_no_distribution_knows_another(package: str) -> None:
+    for path in OTHERS[package].rglob("*.py"):
+        for name in imports(path):
+            top = name.split(".")[0]
+            assert top == package or not top.startswith("plasm_"), f"{path.name} imports {name}"

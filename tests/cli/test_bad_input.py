@@ -55,7 +55,10 @@ def test_a_folder_as_module(plasm: Plasm, tmp_path: Path) -> None:
         (b"\xca\xfe\xba\xbe\0\0", "job.wasm is a macOS program or a Java class, not a WebAssembly module"),
         (b"BC\xc0\xde", "job.wasm is LLVM bitcode, not a WebAssembly module"),
         (b"!<arch>\n", "job.wasm is a static library, not a WebAssembly module"),
-        (gzip.compress(b"\0asm\1\0\0\0", mtime=0), "job.wasm is a gzip archive, not a WebAssembly module (unpack it first)"),
+        (
+            gzip.compress(b"\0asm\1\0\0\0", mtime=0),
+            "job.wasm is a gzip archive, not a WebAssembly module (unpack it first)",
+        ),
         (bz2.compress(b"\0asm\1\0\0\0"), "job.wasm is a bzip2 archive, not a WebAssembly module"),
         (lzma.compress(b"\0asm\1\0\0\0"), "job.wasm is an xz archive, not a WebAssembly module"),
         (b"\x28\xb5\x2f\xfd\0", "job.wasm is a zstd archive, not a WebAssembly module"),

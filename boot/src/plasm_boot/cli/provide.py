@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plasm.cli import network
+from plasm.config import Config
 from plasm.errors import ExitStatus, InvalidInput
 from plasm.ops.console import say, show_json
+from plasm.plugins import PluginHost
+from plasm_boot.cli.options import Bootstrap
 
 if TYPE_CHECKING:
     from plasm_boot.provider.addresses import Endpoint
@@ -41,8 +43,11 @@ def provide(
     listen: Annotated[
         str, typer.Option(help="Listen at this address; without HOST, at all of them.", metavar="[HOST]:PORT")
     ] = ":8380",
-    discovery: network.Discoveries = None,
-    bootstrap: network.Bootstrap = None,
+    discovery: Annotated[
+        list[str] | None,
+        typer.Option(help="Discovery plugin to use, or none; may be repeated [mdns].", metavar="NAME"),
+    ] = None,
+    bootstrap: Bootstrap = None,
     peer_listen: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,12 +83,12 @@ def provide(
     from plasm_boot.provider.descriptors import make_room
     from plasm_boot.provider.provider import Provider, Settings
 
-    config = network.read_config(bootstrap)
-    discoveries = network.choose_discoveries(config, discovery, otherwise=True)
+    config = Config.from_environment(os.environ).with_bootstrap(bootstrap or ())
+    chosen = discovery or config.discoveries or PluginHost(config).default_discoveries()
     settings = Settings(
         repository=repository,
         listen=Endpoint.parse(listen),
-        advertising=Advertising(config, discoveries, tuple(peer_listen or ())),
+        advertising=Advertising(config, tuple(name for name in chosen if name != "none"), tuple(peer_listen or ())),
         announced=tuple(endpoint for url in announce or () for endpoint in announced(url)),
         metrics=_loopback(Endpoint.parse(metrics)) if metrics else None,
         connections=make_room(connections),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -16,7 +15,6 @@ from plasm.errors import PlasmError
 from plasm.model import PeerId
 from plasm.ops.log import Event, Log
 from plasm.plugins import PluginHost, PluginKind
-from plasm.plugins.loading import load
 from plasm.signatures import EphemeralSigner
 
 MAX_ADDRESSES: Final = 8
@@ -59,7 +57,7 @@ async def advertising(settings: Advertising, log: Log) -> AsyncIterator[Advertis
     async with AsyncExitStack() as network:
         transport: Transport | None = None
         reached: tuple[str, ...] = ()
-        if any(_speaks_over_a_transport(host, name) for name in settings.discoveries):
+        if any(host.needs_transport(host.select(PluginKind.DISCOVERY, name)) for name in settings.discoveries):
             transport = await network.enter_async_context(host.transport(signer))
             reached = tuple(await transport.listen(settings.listen, _nothing, []))
         working: list[tuple[str, Discovery]] = []
@@ -84,12 +82,6 @@ async def _advertise(
             log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
         else:
             log.event(Event.ADVERTISED, discovery=name)
-
-
-def _speaks_over_a_transport(host: PluginHost, name: str) -> bool:
-    """Whether a discovery's hook asks for the transport; one that does not is spared the libraries and the ports."""
-    hook = getattr(load(host.select(PluginKind.DISCOVERY, name)), "plasm_discovery", None)
-    return hook is not None and "transport" in inspect.signature(hook).parameters
 
 
 async def _nothing(connection: Connection, protocol: str, stream: ByteStream) -> None:

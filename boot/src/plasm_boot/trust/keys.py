@@ -21,8 +21,7 @@ from tuf.api.metadata import Root
 from plasm.config import Config
 from plasm.errors import IdentityMissing, UnreadableInput
 from plasm.files import write_atomically
-from plasm.plugins import PluginHost
-from plasm.plugins.index import PluginKind
+from plasm.plugins import PluginHost, PluginKind
 from plasm_boot.errors import InvalidKeys, KeysExist, RootIncomplete
 from plasm_boot.trust import root as roots
 from plasm_boot.trust.locking import locked

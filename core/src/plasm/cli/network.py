@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from plasm.config import Config
-from plasm.plugins import PluginHost, PluginKind
+from plasm.plugins import PluginHost
 
 Peers = Annotated[
     list[str] | None,
@@ -42,6 +42,4 @@ def choose_discoveries(config: Config, asked: Sequence[str] | None, *, otherwise
         return tuple(name for name in asked if name != "none")
     if not otherwise:
         return ()
-    host = PluginHost(config)
-    usable = {each.name for each in host.entries if each.kind is PluginKind.DISCOVERY and not host.disabled(each)}
-    return ("dht",) if config.bootstrap and "dht" in usable else ("mdns",) if "mdns" in usable else ()
+    return PluginHost(config).default_discoveries()

@@ -95,6 +95,11 @@ class PluginHost:
         )
         return discovery
 
+    def default_discoveries(self) -> tuple[str, ...]:
+        """The discoveries to use where none is named."""
+        usable = {each.name for each in self.entries if each.kind is PluginKind.DISCOVERY and not self.disabled(each)}
+        return ("dht",) if self.config.bootstrap and "dht" in usable else ("mdns",) if "mdns" in usable else ()
+
     def boot_mode(self, name: str) -> BootMode:
         """The boot mode called ``name``."""
         mode: BootMode = self._create(self.select(PluginKind.BOOT_MODE, name), "plasm_boot_mode")
