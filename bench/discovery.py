@@ -39,7 +39,7 @@ from plasm.mesh.capability import capability_key
 from plasm.model import PeerId
 from plasm_discovery_dht._addresses import bootstrap_peers, key_of
 from plasm_discovery_dht._discovery import DhtDiscovery
-from plasm_discovery_dht._membership import Settings
+from plasm_discovery_dht._membership import DhtSettings
 from plasm_discovery_mdns._discovery import MdnsDiscovery
 from plasm_signing_ed25519._signer import Ed25519Signer
 from plasm_transport_quic.transport import Libp2pTransport
@@ -209,7 +209,7 @@ async def our_member(
     peer = PeerId(signer.public_key)
     async with Libp2pTransport(signer) as transport:
         addresses = await transport.listen(listen, nothing, ["/bench/nothing/1"]) if listen else ()
-        async with DhtDiscovery(peer, transport, Settings(memory, bootstrap_peers(bootstrap))) as discovery:
+        async with DhtDiscovery(peer, transport, DhtSettings(memory, bootstrap_peers(bootstrap))) as discovery:
             yield discovery, PeerRecord(peer, addresses)
 
 

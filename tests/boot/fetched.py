@@ -9,7 +9,7 @@ from boot.published import FILES, NOW, WANTED, Heard, Publisher
 
 from plasm_boot.fetching.http import Patience
 from plasm_boot.fetching.search import Found, Search
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 from plasm_boot.trust.verification import TrustedRepository
 
 ARTIFACTS = ("kernel", "initramfs", "rootfs")
@@ -17,7 +17,7 @@ PATIENT = Patience()
 GENUINE = {name.removesuffix(".squashfs"): data for name, data in FILES.items()}
 
 
-def search(publisher: Publisher, *sources: Source, heard: Heard | None = None, **options: Any) -> Found:
+def search(publisher: Publisher, *sources: RepositorySource, heard: Heard | None = None, **options: Any) -> Found:
     asking = Search(TrustedRepository(publisher.root), *WANTED, report=heard or Heard(), **{"now": NOW, **options})
     for source in sources:
         asking.offer(source)

@@ -20,9 +20,9 @@ from attrs import define, evolve
 from plasm.config import Config
 from plasm.ops.log import Log
 from plasm_boot.manifest import Artifact, BootManifest
-from plasm_boot.provider.addresses import Endpoint
+from plasm_boot.provider.addresses import HostPort
 from plasm_boot.provider.advertising import Advertising
-from plasm_boot.provider.provider import Provider, Settings
+from plasm_boot.provider.provider import Provider, ProviderSettings
 
 PATIENCE_S = 30
 CONTENT = bytes(range(256)) * 16
@@ -109,10 +109,10 @@ def hear(connection: socket.socket, method: str = "GET") -> Answer:
     return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
 
 
-def settings(path: Path) -> Settings:
+def settings(path: Path) -> ProviderSettings:
     """Those of a provider that nobody but the test finds, and that the test may ask as often as it likes."""
     advertising = Advertising(Config.from_environment(os.environ))
-    return Settings(path, Endpoint("127.0.0.1", 0), advertising, requests_per_minute=10_000_000)
+    return ProviderSettings(path, HostPort("127.0.0.1", 0), advertising, requests_per_minute=10_000_000)
 
 
 @contextmanager
@@ -120,13 +120,13 @@ def serving(path: Path, **changes: object) -> Iterator[Served]:
     """A provider of the repository at ``path``; at the end of the block it stops."""
     log = io.StringIO()
     provider = Provider(evolve(settings(path), **changes), Log(log, readable=False))
-    ready, made = threading.Event(), list[Endpoint]()
+    ready, made = threading.Event(), list[HostPort]()
     tokens: list[trio.lowlevel.TrioToken] = []
 
     async def main() -> None:
         tokens.append(trio.lowlevel.current_trio_token())
 
-        def tell(endpoints: Sequence[Endpoint]) -> None:
+        def tell(endpoints: Sequence[HostPort]) -> None:
             made.extend(endpoints)
             ready.set()
 

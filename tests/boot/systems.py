@@ -14,7 +14,7 @@ from plasm.config import Config
 from plasm_boot import emulator
 from plasm_boot.building import stage1
 from plasm_boot.building.archives import write_cpio
-from plasm_boot.settings import Settings
+from plasm_boot.settings import ImageSettings
 from plasm_boot.trust.keys import KeyFolder
 
 
@@ -31,7 +31,7 @@ class World(Publisher):
         initrd = folder / f"{mode}.initrd"
         with initrd.open("wb") as file:
             file.write((build / "stage1.cpio.zst").read_bytes())
-            settings = Settings.from_bytes((build / "settings.json").read_bytes())
+            settings = ImageSettings.from_bytes((build / "settings.json").read_bytes())
             write_cpio(stage1.settings(settings, self.root), file, 0)
         append = f"console=ttyS0,115200 loglevel=4 panic=30 phase.mode={mode} {arguments}"
         return emulator.Machine(kernel=build / "kernel", initrd=initrd, append=append, memory=1536, network=network)

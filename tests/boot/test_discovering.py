@@ -24,7 +24,7 @@ from plasm.contracts import PeerRecord
 from plasm.model import PeerId
 from plasm.ops.log import Log
 from plasm_boot.fetching.discovering import MAX_PER_PEER, MAX_PROVIDERS, providers
-from plasm_boot.provider.advertising import Advertising, Offer, advertising
+from plasm_boot.provider.advertising import Advertisement, Advertising, advertising
 from world import ROOT
 
 pytestmark = pytest.mark.once
@@ -139,7 +139,9 @@ def test_a_provider_is_found_in_a_dht_of_four(tmp_path: Path) -> None:
                 config = evolve(Config.from_environment(os.environ), bootstrap=nodes[0].record.addresses[:1])
                 settings = Advertising(config, ("dht",), LOOPBACK[:1])
                 async with advertising(settings, Log(log, readable=False)) as advertise:
-                    await advertise(Offer(("/ip4/192.0.2.7/tcp/8380/http", "/ip6/2001:db8::7/tcp/1/http"), (KEY,)))
+                    await advertise(
+                        Advertisement(("/ip4/192.0.2.7/tcp/8380/http", "/ip6/2001:db8::7/tcp/1/http"), (KEY,))
+                    )
                     for node in nodes[1:]:
                         urls: list[str] = []
                         while not urls:
@@ -165,7 +167,7 @@ def test_a_discovery_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     async def advertise_nowhere() -> None:
         config = Config.from_environment(os.environ)
         async with advertising(Advertising(config, ("mdns",)), Log(log, readable=False)) as advertise:
-            await advertise(Offer(("/ip4/192.0.2.7/tcp/8380/http",), (KEY,)))
+            await advertise(Advertisement(("/ip4/192.0.2.7/tcp/8380/http",), (KEY,)))
 
     anyio.run(advertise_nowhere, backend="trio")
     event = json.loads(log.getvalue())

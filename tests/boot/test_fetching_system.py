@@ -28,7 +28,7 @@ from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.fetching.search import Found, Search
 from plasm_boot.fetching.store import ArtifactStore, PartialFile
 from plasm_boot.manifest import Artifact
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
 METADATA = ("timestamp", "snapshot", "targets", "manifest")
@@ -350,7 +350,7 @@ def _asked_in_order(found: Found, *servers: HostileServer) -> Found:
     return evolve(found, sources=tuple(sorted(found.sources, key=lambda source: order.index(source.name))))
 
 
-def _only_rootfs(found: Found, sources: tuple[Source, ...]) -> Found:
+def _only_rootfs(found: Found, sources: tuple[RepositorySource, ...]) -> Found:
     """What was found, with one artifact under all names, from these sources."""
     manifest = found.verified.manifest
     manifest = evolve(manifest, kernel=manifest.rootfs, initramfs=manifest.rootfs)

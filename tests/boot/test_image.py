@@ -22,7 +22,7 @@ from plasm_boot import emulator
 from plasm_boot.building.image import Bootable
 from plasm_boot.building.run import find
 from plasm_boot.errors import ToolMissing
-from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, ROOT_METADATA, SETTINGS, STATE_LABEL, Settings
+from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, ROOT_METADATA, SETTINGS, STATE_LABEL, ImageSettings
 from plasm_boot.system import System
 from world import Plasm
 
@@ -112,7 +112,7 @@ def test_modes_share_a_kernel(whole: Path) -> None:
 def test_a_first_stage_is_told_its_mode_and_whom_to_trust(published: Published, whole: Path) -> None:
     told = built.unpack_cpio(mtools(whole, "mtype", "phase/local/settings"))
     assert told[ROOT_METADATA] == published.root.read_bytes()
-    settings = Settings.from_bytes(told[SETTINGS])
+    settings = ImageSettings.from_bytes(told[SETTINGS])
     assert (settings.mode, settings.title, settings.network_scope) == ("local", "Local", "lan")
     assert settings.writes
     assert settings.plugins["discovery"] == ("mdns",)
@@ -129,7 +129,7 @@ def test_providers_and_peers_can_be_said_when_the_image_is_made(published: Publi
     image = published.image(
         tmp_path / "i.img", "--mode", "local", "--provider", "http://192.0.2.1:8380/", "--bootstrap", peer
     )
-    settings = Settings.from_bytes(built.unpack_cpio(mtools(image, "mtype", "phase/local/settings"))[SETTINGS])
+    settings = ImageSettings.from_bytes(built.unpack_cpio(mtools(image, "mtype", "phase/local/settings"))[SETTINGS])
     assert settings.providers == ("http://192.0.2.1:8380/",)
     assert settings.bootstrap == (peer,)
 
@@ -259,7 +259,7 @@ def makings(tmp_path: Path) -> Publisher:
     return made
 
 
-SETTINGS_OF_LOCAL = Settings(
+SETTINGS_OF_LOCAL = ImageSettings(
     mode="local",
     title="Local",
     channel="stable",

@@ -15,7 +15,7 @@ pytest.importorskip("plasm_boot")
 from boot.provided import CONTENT, Repository, Served, repository, serving
 
 from plasm_boot.provider import provider as provider_module
-from plasm_boot.provider.addresses import Endpoint
+from plasm_boot.provider.addresses import HostPort
 from plasm_boot.provider.catalogue import Catalogue
 
 
@@ -179,7 +179,7 @@ def test_systems_of_a_copy_may_come_after_its_metadata(repo: Repository) -> None
 
 
 def test_metrics_have_a_loopback_address_of_their_own(repo: Repository) -> None:
-    with serving(repo.path, metrics=Endpoint("127.0.0.1", 0)) as served:
+    with serving(repo.path, metrics=HostPort("127.0.0.1", 0)) as served:
         assert served.get("/metrics").status == 404
         (event,) = (json.loads(line) for line in served.log.getvalue().splitlines() if '"metrics"' in line)
         port = int(event["address"].split(":")[2].partition("/")[0])

@@ -23,9 +23,9 @@ from plasm.errors import InvalidInput, UnreadableInput
 from plasm.ops.log import Log
 from plasm_boot.provider import connection as connection_module
 from plasm_boot.provider import provider as provider_module
-from plasm_boot.provider.addresses import Endpoint, announced, reached_at
-from plasm_boot.provider.admission import MAX_REMEMBERED, Pace, client_of
+from plasm_boot.provider.addresses import HostPort, announced, reached_at
 from plasm_boot.provider.provider import Provider
+from plasm_boot.provider.throttling import MAX_REMEMBERED, TokenBuckets, client_of
 
 pytestmark = pytest.mark.once
 
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_opened_now_is_not_said_to_be_missing(repo: Reposi
 
 def test_what_cannot_be_looked_at_now_stays_as_it_was(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_module, "LOOK_SECONDS", 0.01)
-    with serving(repo.path, listen=Endpoint("0.0.0.0", 0)) as served:
+    with serving(repo.path, listen=HostPort("0.0.0.0", 0)) as served:
         systems = json.loads(served.get("/status").body)["systems"]
         monkeypatch.setattr(ifaddr, "get_adapters", out_of_descriptors)
         until(lambda: "addresses cannot be listed" in served.log.getvalue())
@@ -335,16 +335,16 @@ def test_what_a_stop_cuts_off_is_resumed_after_the_next_start(repo: Repository) 
 
 def test_a_bucket_of_requests_fills_again() -> None:
     now = 100.0
-    pace = Pace(60, lambda: now)
-    assert [pace.wait("a") for _ in range(60)] == [0.0] * 60
-    assert pace.wait("a") == pytest.approx(1.0)
-    assert pace.wait("b") == 0
+    buckets = TokenBuckets(60, lambda: now)
+    assert [buckets.wait("a") for _ in range(60)] == [0.0] * 60
+    assert buckets.wait("a") == pytest.approx(1.0)
+    assert buckets.wait("b") == 0
     now += 1.5
-    assert pace.wait("a") == 0
-    assert pace.wait("a") == pytest.approx(0.5)
+    assert buckets.wait("a") == 0
+    assert buckets.wait("a") == pytest.approx(0.5)
     for number in range(2 * MAX_REMEMBERED):
-        pace.wait(str(number))
-    assert len(pace._left) == MAX_REMEMBERED
+        buckets.wait(str(number))
+    assert len(buckets._left) == MAX_REMEMBERED
 
 
 def test_a_client_of_ipv6_is_its_whole_network() -> None:
@@ -360,7 +360,7 @@ def test_a_client_of_ipv6_is_its_whole_network() -> None:
 )
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="HOST:PORT"):
-        Endpoint.parse(text)
+        HostPort.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -374,15 +374,15 @@ def test_what_cannot_be_announced_is_refused(url: str) -> None:
 
 
 def test_urls_are_announced_as_endpoints() -> None:
-    assert announced("http://192.0.2.7/") == (Endpoint("192.0.2.7", 80),)
+    assert announced("http://192.0.2.7/") == (HostPort("192.0.2.7", 80),)
     assert announced("http://[2001:db8::7]:8380")[0].multiaddress == "/ip6/2001:db8::7/tcp/8380/http"
 
 
 def test_all_addresses_means_those_that_others_reach() -> None:
-    reached = reached_at([Endpoint("0.0.0.0", 8380), Endpoint("::", 8380)])
+    reached = reached_at([HostPort("0.0.0.0", 8380), HostPort("::", 8380)])
     assert all(endpoint.port == 8380 for endpoint in reached)
     assert not {"0.0.0.0", "::"} & {endpoint.host for endpoint in reached}
-    assert reached_at([Endpoint("127.0.0.1", 1)]) == (Endpoint("127.0.0.1", 1),)
+    assert reached_at([HostPort("127.0.0.1", 1)]) == (HostPort("127.0.0.1", 1),)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_a_link_local_address_is_better_than_none(
 ) -> None:
     ips = [ifaddr.IP((text, 0, 0) if ":" in text else text, 16, "cable") for text in addresses]
     monkeypatch.setattr(ifaddr, "get_adapters", lambda: [ifaddr.Adapter("cable", "cable", ips)])
-    everywhere = reached_at([Endpoint("0.0.0.0", 8380), Endpoint("::", 8380)])
+    everywhere = reached_at([HostPort("0.0.0.0", 8380), HostPort("::", 8380)])
     assert [endpoint.host for endpoint in everywhere] == reached
 
 

@@ -67,9 +67,9 @@ def test_other_modes_are_the_entries_of_the_boot_menu(tmp_path: Path) -> None:
     (folder / "museum.conf").write_text("title Museum\nsort-key 01\n")
     (folder / "private.conf").write_bytes(b"linux /phase/kernel\noptions \xff\n")
     assert loader.entries(tmp_path) == [
-        loader.Entry("museum.conf", "Museum"),
-        loader.Entry("internet.conf", "Internet"),
-        loader.Entry("local.conf", "Plasm: Local"),
-        loader.Entry("private.conf", "private"),
+        loader.MenuEntry("museum.conf", "Museum"),
+        loader.MenuEntry("internet.conf", "Internet"),
+        loader.MenuEntry("local.conf", "Plasm: Local"),
+        loader.MenuEntry("private.conf", "private"),
     ]
     assert loader.entries(tmp_path / "nothing") == []

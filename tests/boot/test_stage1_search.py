@@ -10,14 +10,14 @@ from attrs import evolve
 from boot.published import FILES, Publisher, flips_a_bit, serving
 
 from plasm_boot.errors import NoProvider
-from plasm_boot.settings import Settings
+from plasm_boot.settings import ImageSettings
 from plasm_boot.stage1 import search
 from plasm_boot.stage1.console import Console
-from plasm_boot.stage1.media import State
+from plasm_boot.stage1.media import StatePartition
 from plasm_boot.stage1.telling import Telling
 from plasm_boot.trust.verification import TrustedRepository
 
-LOCAL = Settings(
+LOCAL = ImageSettings(
     mode="local",
     title="Local",
     channel="stable",
@@ -37,7 +37,7 @@ class _Machine:
     def __init__(self, publisher: Publisher, folder: Path) -> None:
         self.said = ""
         self.telling = Telling(Console(self._show, lambda: 0.0))
-        self.state = State("uuid", folder / "tuf", folder, folder / "artifacts")
+        self.state = StatePartition("uuid", folder / "tuf", folder, folder / "artifacts")
         self.trusted = TrustedRepository(publisher.root, self.state.memory)
 
     def _show(self, text: str) -> None:

@@ -19,7 +19,7 @@ from plasm.model import PeerId
 from plasm.testing.discovery import Member
 from plasm_discovery_dht._addresses import bootstrap_peers
 from plasm_discovery_dht._discovery import DhtDiscovery
-from plasm_discovery_dht._membership import Settings
+from plasm_discovery_dht._membership import DhtSettings
 from plasm_signing_ed25519._signer import Ed25519Signer
 from plasm_transport_quic.transport import Libp2pTransport
 
@@ -58,7 +58,7 @@ async def member(
     transport, peer = new_transport(seed)
     async with transport:
         addresses = await transport.listen(listens, nothing, ["/plasm/nothing/1"]) if listens else ()
-        discovery = DhtDiscovery(peer, transport, Settings(memory, bootstrap_peers(bootstrap), announce))
+        discovery = DhtDiscovery(peer, transport, DhtSettings(memory, bootstrap_peers(bootstrap), announce))
         yield Member(discovery, PeerRecord(peer, addresses))
 
 

@@ -29,7 +29,7 @@ from multiaddr import Multiaddr
 
 from plasm_discovery_dht._addresses import MAX_ADDRESSES, bootstrap_peers, from_bytes, key_of, record_of
 from plasm_discovery_dht._discovery import DhtDiscovery
-from plasm_discovery_dht._membership import Settings
+from plasm_discovery_dht._membership import DhtSettings
 from plasm_discovery_dht._remembered import MAX_PEERS, load, save
 
 PEER = PeerId(bytes(range(32)))
@@ -72,7 +72,7 @@ def test_a_transport_without_a_libp2p_host_will_not_do() -> None:
 
 
 def test_the_environment_says_where_the_node_is(monkeypatch: pytest.MonkeyPatch, plasm_home: Path) -> None:
-    assert discovery_of_environment()._settings == Settings(plasm_home / "state" / "dht" / "peers.json", [], [])
+    assert discovery_of_environment()._settings == DhtSettings(plasm_home / "state" / "dht" / "peers.json", [], [])
     monkeypatch.setenv("PLASM_BOOTSTRAP", ADDRESS)
     monkeypatch.setenv("PLASM_DHT_ANNOUNCE", "/ip4/192.0.2.7/tcp/1, /ip4/192.0.2.7/tcp/2")
     monkeypatch.setenv("PLASM_DHT_UPNP", "1")

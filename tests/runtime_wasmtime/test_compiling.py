@@ -115,6 +115,7 @@ def test_what_is_not_a_command_is_refused(runtime: Runtime, fields: str, part: s
         ("wasi_snapshot_preview1", "no such function"),
         ("env", "never linked in"),
         ("wbg", "browser"),
+        ("gojs", "GOOS=wasip1"),
         ("extism", "WASI preview 1 and nothing else"),
     ],
 )

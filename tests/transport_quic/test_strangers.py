@@ -14,7 +14,7 @@ from transport_quic.peers import ECHO, QUIC, TCP, Peer, echoed, peer
 
 from plasm.contracts.transport import ByteStream, Connection
 from plasm.errors import PeerUnreachable
-from plasm_transport_quic import admission, carrying
+from plasm_transport_quic import carrying, connection_limits
 from plasm_transport_quic.frames import Flag, Kind, encode
 from plasm_transport_quic.memory import Allowance
 from plasm_transport_quic.muxing import STREAMS_EACH_WAY, MuxedConnection
@@ -171,7 +171,7 @@ async def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_one_host_cannot_take_all_handshakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "MOST_HANDSHAKES_OF_ONE_HOST", 2)
+    monkeypatch.setattr(connection_limits, "MOST_HANDSHAKES_OF_ONE_HOST", 2)
     async with peer(TCP, QUIC) as server:
         port = int(server.record.addresses[0].split("/")[4])
         silent = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(2)]
@@ -183,7 +183,7 @@ async def test_one_host_cannot_take_all_handshakes(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_full_house_makes_room_by_what_nobody_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(connection_limits, "MOST_CONNECTIONS", 2)
 
     async def wait(connection: Connection, protocol: str, stream: ByteStream) -> None:
         await stream.send(b"x")
@@ -206,7 +206,7 @@ async def test_a_full_house_makes_room_by_what_nobody_uses(monkeypatch: pytest.M
 
 
 async def test_one_peer_has_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "MOST_OF_ONE_PEER", 1)
+    monkeypatch.setattr(connection_limits, "MOST_OF_ONE_PEER", 1)
     async with peer(TCP, QUIC) as server, peer() as client:
         first = await client.transport.dial(server.record)
         second = await client.transport.dial(server.record, payload=2**30)

@@ -1,14 +1,14 @@
 """What an image tells the machine that boots from it; the contract between the builders and the machine's own stages.
 
-Stage 1 finds :data:`SETTINGS` and :data:`ROOT_METADATA` in its initramfs.  Some of it can be said otherwise on the
-kernel's command line, by whoever is at the machine: :data:`ARGUMENTS`.  All of that decides where stage 1 looks, and
-never what it trusts: that is the pinned root metadata alone.
+Stage 1 finds :data:`SETTINGS` and :data:`ROOT_METADATA` in its initramfs.  Whoever is at the machine can override some
+of it on the kernel's command line, see :mod:`plasm_boot.stage1.arguments`.  All of that decides where stage 1 looks.
+The pinned root metadata alone decides what it trusts.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -29,20 +29,7 @@ MEDIA_REPOSITORY: Final = "phase/repository"
 """The folder on that partition with the repository that a mode without a network boots from."""
 
 EMULATOR_ARGUMENTS: Final = "opt/dev.plasm/arguments"
-"""Where an emulator says more :data:`ARGUMENTS` to stage 1, by QEMU's fw_cfg: as text, like a command line."""
-
-ARGUMENTS: Final[Mapping[str, str]] = {
-    "phase.mode": "the mode that was chosen in the menu",
-    "phase.channel": "the channel to boot",
-    "phase.provider": "the URL of a provider to ask besides those that are found; may be repeated",
-    "phase.bootstrap": "the multiaddress of a peer of the DHT to begin with; may be repeated",
-    "phase.ip": "a fixed address instead of DHCP: ADDRESS/PREFIX[,GATEWAY[,DNS]]",
-    "phase.verity": "for stage 2: the dm-verity root hash of the root file system, and the bytes of it that hold"
-    " data, HASH:BYTES; it comes from the signed boot manifest.  ``veritysetup format --no-superblock --format=1"
-    " --hash=sha256 --data-block-size=4096 --hash-block-size=4096 --salt=-``, the hashes directly behind the data",
-    "phase.state": "for stage 2: the UUID of the ext4 file system to keep state on",
-    "phase.debug": "with the value 1, a failure of stage 1's own is shown with its traceback",
-}
+"""Where an emulator tells stage 1 more arguments, by QEMU's fw_cfg: as text, like a command line."""
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
@@ -50,7 +37,7 @@ def _texts(values: Iterable[str]) -> tuple[str, ...]:
 
 
 @frozen
-class Settings:
+class ImageSettings:
     """What stage 1 is told.  ``plugins`` and ``policy`` are the mode's, flattened so that nothing has to be looked up.
 
     ``built_at`` is a time that has certainly passed; ``shell`` whether the rescue menu offers a shell.
@@ -75,7 +62,7 @@ class Settings:
         return json.dumps(_converter.unstructure(self), indent=2, sort_keys=True).encode() + b"\n"
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Settings:
+    def from_bytes(cls, data: bytes) -> ImageSettings:
         """What :meth:`to_bytes` wrote."""
         return _converter.structure(json.loads(data), cls)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 
-class Source(Protocol):
+class RepositorySource(Protocol):
     """A repository's files.  Calls block; nothing that comes from here is to be believed.
 
     ``name`` is what people are told: a URL, or a folder.  Paths are relative to the repository and use ``/``.

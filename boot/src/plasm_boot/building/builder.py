@@ -26,7 +26,7 @@ from plasm_boot.building.contents import Contents
 from plasm_boot.building.run import require, run
 from plasm_boot.composition.composing import Composition, compose
 from plasm_boot.composition.distributions import Wheel
-from plasm_boot.settings import Settings
+from plasm_boot.settings import ImageSettings
 from plasm_boot.system import SYSTEM, System, SystemFile, SystemFiles
 
 STAGE1: Final = "stage1.cpio.zst"
@@ -128,7 +128,7 @@ def _build(
     system = System(
         mode=mode.name,
         arch=order.arch.name,
-        cmdline=" ".join((*console_arguments(order.arch), verity.argument, *mode.kernel_arguments)),
+        cmdline=" ".join((*console_arguments(order.arch), f"phase.verity={verity.argument}", *mode.kernel_arguments)),
         built_at=built_at,
         files=SystemFiles(kernel_file, initramfs_file, rootfs_file),
     )
@@ -165,9 +165,9 @@ def _node_settings(composition: Composition, order: Order) -> dict[str, object]:
     return said
 
 
-def _settings(order: Order, composition: Composition, built_at: datetime) -> Settings:
+def _settings(order: Order, composition: Composition, built_at: datetime) -> ImageSettings:
     mode, policy = composition.mode, composition.mode.policy
-    return Settings(
+    return ImageSettings(
         mode=mode.name,
         title=mode.title,
         channel=order.channel,

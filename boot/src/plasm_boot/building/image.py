@@ -33,7 +33,7 @@ from plasm_boot.building.contents import Contents, file
 from plasm_boot.building.run import require, run
 from plasm_boot.building.stage1 import settings as settings_contents
 from plasm_boot.errors import InvalidSystem
-from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, STATE_LABEL, Settings
+from plasm_boot.settings import MEDIA_LABEL, MEDIA_REPOSITORY, STATE_LABEL, ImageSettings
 from plasm_boot.system import System
 
 TOOLS: Final = (*esp.TOOLS, "sfdisk", "mke2fs", "qemu-img")
@@ -54,7 +54,7 @@ class Bootable:
 
     folder: Path
     system: System
-    settings: Settings
+    settings: ImageSettings
 
     @classmethod
     def read(cls, folder: Path) -> Bootable:
@@ -68,7 +68,7 @@ class Bootable:
         with _reading(folder / SETTINGS):
             data = (folder / SETTINGS).read_bytes()
         try:
-            settings = Settings.from_bytes(data)
+            settings = ImageSettings.from_bytes(data)
         except (ValueError, AttributeError, cattrs.BaseValidationError):
             raise InvalidSystem(f"{folder / SETTINGS} is damaged", hint="build the system again") from None
         return cls(folder, system, settings)

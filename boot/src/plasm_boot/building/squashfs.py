@@ -8,12 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
-
 from plasm_boot.building.archives import write_tar
 from plasm_boot.building.contents import Contents
 from plasm_boot.building.run import run
 from plasm_boot.errors import BuildFailed
+from plasm_boot.stage2.verity import Verity
 
 TOOLS: Final = ("mksquashfs", "veritysetup")
 BLOCK: Final = 4096
@@ -21,19 +20,6 @@ BLOCK: Final = 4096
 _SQUASHFS_BLOCK: Final = 256 * 1024
 # The root folder belongs to whoever mksquashfs believes to run it, whatever its options say.
 _AS_ROOT: Final = () if os.geteuid() == 0 else ("unshare", "--map-root-user")
-
-
-@frozen
-class Verity:
-    """What a kernel needs to check the file while it reads it: settings.ARGUMENTS["phase.verity"] tells the form."""
-
-    root_hash: str
-    data_bytes: int
-
-    @property
-    def argument(self) -> str:
-        """For the kernel's command line."""
-        return f"phase.verity={self.root_hash}:{self.data_bytes}"
 
 
 def write_squashfs(contents: Contents, out: Path, epoch: int, effort: int) -> Verity:

@@ -14,7 +14,7 @@ from plasm_boot.building.debian import Debian
 from plasm_boot.building.launcher import launcher
 from plasm_boot.building.python import sourceless
 from plasm_boot.building.wheels import lean
-from plasm_boot.settings import ROOT_METADATA, SETTINGS, Settings
+from plasm_boot.settings import ROOT_METADATA, SETTINGS, ImageSettings
 
 _NETWORK_USERS = ("root", "dhcpcd", "_dhcpcd")
 
@@ -44,7 +44,7 @@ def stage1(debian: Debian, wheels: Contents, mode: BootMode, modules: tuple[str,
     return picking.with_libraries(debian, contents)
 
 
-def settings(settings: Settings, root: bytes) -> Contents:
+def settings(settings: ImageSettings, root: bytes) -> Contents:
     """What an image tells its first stage: its settings, and the root metadata that it trusts."""
     return {SETTINGS: file(settings.to_bytes()), ROOT_METADATA: file(root)}
 

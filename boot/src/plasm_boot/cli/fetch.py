@@ -17,7 +17,7 @@ from plasm.files import unfinished, write_atomically
 from plasm.model.text import printable
 from plasm.ops.console import show_json
 from plasm_boot.cli.options import AsJson, Channel, MemoryFolder, Mode, Repos, Root, ThisArch
-from plasm_boot.cli.progress import Progress
+from plasm_boot.cli.progress import TerminalReport
 from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.opening import open_source
 from plasm_boot.fetching.search import Found, Search
@@ -53,7 +53,7 @@ def fetch(
     json_: AsJson = False,
 ) -> None:
     """Fetch the newest system that verifies: its manifest, kernel, initramfs and root file system."""
-    with Progress() as progress:
+    with TerminalReport() as progress:
         found = search(repo, root, memory, (channel, arch or this_arch(), mode), progress)
         store = ArtifactStore(to / _KEPT)
         paths = download(found, store, report=progress)
@@ -65,7 +65,7 @@ def fetch(
 
 
 def search(
-    repos: Sequence[str], root: Path, memory: Path | None, wanted: tuple[str, str, str], progress: Progress
+    repos: Sequence[str], root: Path, memory: Path | None, wanted: tuple[str, str, str], progress: TerminalReport
 ) -> Found:
     """The newest manifest for ``wanted``, a channel, architecture and mode, that one of ``repos`` has.
 

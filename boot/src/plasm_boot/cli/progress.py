@@ -31,14 +31,14 @@ def mover(shown: Bars, what: str, total_bytes: int) -> Callable[[int], None]:
     return lambda done: shown.update(task, completed=done)
 
 
-class Progress:
+class TerminalReport:
     """A :class:`~plasm_boot.fetching.report.Report` on stderr, while it is entered as a context."""
 
     def __init__(self) -> None:
         self._bars = bars()
         self._movers: dict[str, Callable[[int], None]] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> TerminalReport:
         self._bars.start()
         return self
 

@@ -17,7 +17,7 @@ from plasm.plugins import PluginHost
 from plasm_boot.cli.options import Bootstrap
 
 if TYPE_CHECKING:
-    from plasm_boot.provider.addresses import Endpoint
+    from plasm_boot.provider.addresses import HostPort
     from plasm_boot.provider.provider import Provider
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -78,19 +78,19 @@ def provide(
     from plasm.ops.log import Event, LibraryWarnings, Log
     from plasm.ops.running import run
     from plasm.ops.service_manager import ServiceManager
-    from plasm_boot.provider.addresses import Endpoint, announced
+    from plasm_boot.provider.addresses import HostPort, announced
     from plasm_boot.provider.advertising import Advertising
     from plasm_boot.provider.descriptors import make_room
-    from plasm_boot.provider.provider import Provider, Settings
+    from plasm_boot.provider.provider import Provider, ProviderSettings
 
     config = Config.from_environment(os.environ).with_bootstrap(bootstrap or ())
     chosen = discovery or config.discoveries or PluginHost(config).default_discoveries()
-    settings = Settings(
+    settings = ProviderSettings(
         repository=repository,
-        listen=Endpoint.parse(listen),
+        listen=HostPort.parse(listen),
         advertising=Advertising(config, tuple(name for name in chosen if name != "none"), tuple(peer_listen or ())),
         announced=tuple(endpoint for url in announce or () for endpoint in announced(url)),
-        metrics=_loopback(Endpoint.parse(metrics)) if metrics else None,
+        metrics=_loopback(HostPort.parse(metrics)) if metrics else None,
         connections=make_room(connections),
         connections_per_client=per_client,
         requests_per_minute=rate,
@@ -106,7 +106,7 @@ def provide(
         )
     provider = Provider(settings, log, ServiceManager(os.environ))
 
-    def ready(endpoints: Sequence[Endpoint]) -> None:
+    def ready(endpoints: Sequence[HostPort]) -> None:
         if json_:
             show_json({"repository": str(repository), "urls": [endpoint.url for endpoint in endpoints]})
             sys.stdout.flush()
@@ -117,7 +117,7 @@ def provide(
     return ExitStatus.OK
 
 
-def _loopback(endpoint: "Endpoint") -> "Endpoint":
+def _loopback(endpoint: "HostPort") -> "HostPort":
     if not endpoint.is_loopback:
         raise InvalidInput(
             f"metrics are not served at {endpoint}, which is no loopback address",
@@ -126,7 +126,7 @@ def _loopback(endpoint: "Endpoint") -> "Endpoint":
     return endpoint
 
 
-async def _run(provider: "Provider", ready: "Callable[[Sequence[Endpoint]], None]") -> None:
+async def _run(provider: "Provider", ready: "Callable[[Sequence[HostPort]], None]") -> None:
     """Run ``provider``; the first SIGTERM or SIGINT stops it, the second one ends it."""
     import anyio
 

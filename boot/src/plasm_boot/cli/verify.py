@@ -10,7 +10,7 @@ import typer
 
 from plasm_boot.cli.fetch import search, show, this_arch
 from plasm_boot.cli.options import AsJson, Channel, MemoryFolder, Mode, Repos, Root, ThisArch
-from plasm_boot.cli.progress import Progress
+from plasm_boot.cli.progress import TerminalReport
 from plasm_boot.fetching.downloads import download
 from plasm_boot.fetching.store import ArtifactStore
 
@@ -40,7 +40,7 @@ def verify(
     json_: AsJson = False,
 ) -> None:
     """Verify the newest system of a repository as a booting machine does, down to the last byte."""
-    with Progress() as progress:
+    with TerminalReport() as progress:
         found = search(repo, root, memory, (channel, arch or this_arch(), mode), progress)
         if not manifest_only:
             with tempfile.TemporaryDirectory(prefix="plasm-boot-") as folder:

@@ -26,11 +26,10 @@ NOT_IN_STAGE1: Final = (*NOT_IN_IMAGES, "typer", "rich", "rpcudp")
 
 @frozen
 class Composition:
-    """A mode, the plugins of its nodes and of its first stage, what they need, and the wheels of each stage."""
+    """A mode, the plugins of its nodes, what they need, and the wheels of each stage."""
 
     mode: BootMode
     plugins: tuple[PluginEntry, ...]
-    stage1_plugins: tuple[PluginEntry, ...]
     needs: RootfsNeeds
     rootfs_wheels: tuple[Wheel, ...]
     stage1_wheels: tuple[Wheel, ...]
@@ -54,15 +53,13 @@ def compose(host: PluginHost, mode: str, extra: Iterable[tuple[PluginKind, str]]
     """
     chosen = host.boot_mode(mode)
     plugins = host.plugins_of(chosen, extra)
-    first = _for_stage1(host, plugins)
     needs = host.rootfs_needs(chosen, plugins)
     return Composition(
         mode=chosen,
         plugins=plugins,
-        stage1_plugins=first,
         needs=needs,
         rootfs_wheels=closure(_distributions(plugins, needs.wheels), NOT_IN_IMAGES, machine),
-        stage1_wheels=closure(_distributions(first), NOT_IN_STAGE1, machine),
+        stage1_wheels=closure(_distributions(_for_stage1(host, plugins)), NOT_IN_STAGE1, machine),
     )
 
 

@@ -24,7 +24,7 @@ from plasm_boot.fetching.report import Report, Silent
 from plasm_boot.fetching.search import Found
 from plasm_boot.fetching.store import ArtifactStore, PartialFile
 from plasm_boot.manifest import Artifact
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 
 _BEFORE: Final = "an earlier download"
 _PRESUMED_RATE: Final = 1024.0 * 1024
@@ -39,7 +39,7 @@ def download(
     report: Report = Silent(),  # noqa: B008  it has no state
     at_once: int = 4,
     measured_over: float = 5.0,
-    open_url: Callable[[str], Source] = HttpSource,
+    open_url: Callable[[str], RepositorySource] = HttpSource,
 ) -> dict[str, Path]:
     """Where in ``store`` each artifact of the manifest that was ``found`` is, verified; by the artifact's name.
 
@@ -69,7 +69,7 @@ def download(
 class _Supply:
     """A source, and the paths at which it may have artifacts, by their digests; ``rate`` is in bytes a second."""
 
-    source: Source
+    source: RepositorySource
     paths: Mapping[str, tuple[str, ...]]
     rate: float = _PRESUMED_RATE
 
@@ -266,7 +266,7 @@ class _Downloads:
 
 
 def _supplies(
-    sources: Sequence[Source], artifacts: Sequence[Artifact], open_url: Callable[[str], Source]
+    sources: Sequence[RepositorySource], artifacts: Sequence[Artifact], open_url: Callable[[str], RepositorySource]
 ) -> list[_Supply]:
     relative: dict[str, tuple[str, ...]] = {}
     absolute: dict[str, dict[str, tuple[str, ...]]] = {}

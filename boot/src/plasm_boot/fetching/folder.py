@@ -22,7 +22,7 @@ class FolderSource:
         self._folder = path
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As :meth:`Source.read <plasm_boot.sources.Source.read>`."""
+        """As :meth:`RepositorySource.read <plasm_boot.sources.RepositorySource.read>`."""
         with self._open(path) as file:
             if file is None:
                 return None
@@ -34,7 +34,7 @@ class FolderSource:
     def download(
         self, path: str, size: int, into: BinaryIO, *, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """As :meth:`Source.download <plasm_boot.sources.Source.download>`."""
+        """As :meth:`RepositorySource.download <plasm_boot.sources.RepositorySource.download>`."""
         done = into.seek(0, os.SEEK_END)
         with self._open(path) as file:
             if file is None:

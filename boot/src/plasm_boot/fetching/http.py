@@ -69,7 +69,7 @@ class HttpSource:
         self._etags: dict[str, str] = {}
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As :meth:`Source.read <plasm_boot.sources.Source.read>`."""
+        """As :meth:`RepositorySource.read <plasm_boot.sources.RepositorySource.read>`."""
         end = time.monotonic() + self._patience.whole
         with self._failing(path), self._get(path) as response:
             if response.status in _ABSENT:
@@ -88,7 +88,7 @@ class HttpSource:
     def download(
         self, path: str, size: int, into: BinaryIO, *, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """As :meth:`Source.download <plasm_boot.sources.Source.download>`.
+        """As :meth:`RepositorySource.download <plasm_boot.sources.RepositorySource.download>`.
 
         A provider that does not resume is heard from the beginning, and what is there already is passed over.
         """

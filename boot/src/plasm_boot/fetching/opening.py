@@ -7,10 +7,10 @@ from pathlib import Path
 from plasm.errors import UnreadableInput
 from plasm_boot.fetching.folder import FolderSource
 from plasm_boot.fetching.http import HttpSource
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 
 
-def open_source(text: str) -> Source:
+def open_source(text: str) -> RepositorySource:
     """The source called ``text``.
 
     Raises:

@@ -20,7 +20,7 @@ from attrs import frozen
 from plasm.errors import PlasmError
 from plasm_boot.errors import NoProvider, SourceFailed, Untrusted
 from plasm_boot.fetching.report import Report, Silent
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 from plasm_boot.trust.verification import TrustedRepository, VerifiedManifest
 
 MANIFEST: Final = "manifest"
@@ -34,7 +34,7 @@ class Found:
     """A verified manifest, and every source that showed this very one."""
 
     verified: VerifiedManifest
-    sources: tuple[Source, ...]
+    sources: tuple[RepositorySource, ...]
 
 
 class Search:
@@ -65,12 +65,12 @@ class Search:
         self._turn = turn
         self._grace = grace
         self._changed = threading.Condition()
-        self._waiting: deque[Source] = deque()
+        self._waiting: deque[RepositorySource] = deque()
         self._known: set[str] = set()
         self._asked: set[str] = set()
         self._in_turn: set[str] = set()
         self._closed = False
-        self._found: list[tuple[Source, VerifiedManifest]] = []
+        self._found: list[tuple[RepositorySource, VerifiedManifest]] = []
         self._first_found_at = 0.0
         self._refusals: dict[str, PlasmError] = {}
         self._failure: Exception | None = None
@@ -81,7 +81,7 @@ class Search:
         with self._changed:
             return dict(self._refusals)
 
-    def offer(self, source: Source) -> None:
+    def offer(self, source: RepositorySource) -> None:
         """Ask ``source`` too, as soon as it is its turn; one of a known name is not asked again."""
         with self._changed:
             if self._closed or source.name in self._known:
@@ -143,7 +143,7 @@ class Search:
             self._in_turn.add(source.name)
             threading.Thread(target=self._ask_in_turn, args=(source,), name="manifest", daemon=True).start()
 
-    def _ask_in_turn(self, source: Source) -> None:
+    def _ask_in_turn(self, source: RepositorySource) -> None:
         turn = threading.Timer(self._turn, self._end_turn, (source,))
         turn.daemon = True
         turn.start()
@@ -159,12 +159,12 @@ class Search:
                 self._end_turn(source)
                 self._changed.notify_all()
 
-    def _end_turn(self, source: Source) -> None:
+    def _end_turn(self, source: RepositorySource) -> None:
         with self._changed:
             self._in_turn.discard(source.name)
             self._ask_more()
 
-    def _ask(self, source: Source) -> None:
+    def _ask(self, source: RepositorySource) -> None:
         self._report.asked(source.name, MANIFEST)
         try:
             verified = self._trusted.manifest(source, *self._wanted, now=self._now)

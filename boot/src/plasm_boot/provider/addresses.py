@@ -24,14 +24,14 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @frozen
-class Endpoint:
+class HostPort:
     """An address and a TCP port; as the address, an empty one stands for all of this machine's."""
 
     host: str
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Endpoint:
+    def parse(cls, text: str) -> HostPort:
         """``HOST:PORT``, an IPv6 address in brackets; ``:PORT`` is at all addresses.
 
         Raises:
@@ -64,7 +64,7 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def reached_at(bound: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+def reached_at(bound: Iterable[HostPort]) -> tuple[HostPort, ...]:
     """The endpoints at which others reach what listens at ``bound``: those of every interface for ``0.0.0.0``, ``::``.
 
     IPv4 link-local addresses are among them only where this machine has no better ones, loopback addresses only
@@ -77,7 +77,7 @@ def reached_at(bound: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
     return tuple(each for each in found if not each.is_loopback) or tuple(found)
 
 
-def announced(url: str) -> tuple[Endpoint, ...]:
+def announced(url: str) -> tuple[HostPort, ...]:
     """The endpoints that ``url`` stands for, whose host may be a name; it is looked up now, which blocks.
 
     Raises:
@@ -97,17 +97,17 @@ def announced(url: str) -> tuple[Endpoint, ...]:
         raise InvalidInput(
             f"{url[:200]!r} cannot be announced: nobody knows that name", hint="announce an IP address"
         ) from None
-    return tuple(dict.fromkeys(Endpoint(str(name[0]).partition("%")[0], port) for *_, name in found))
+    return tuple(dict.fromkeys(HostPort(str(name[0]).partition("%")[0], port) for *_, name in found))
 
 
-def _concrete(endpoint: Endpoint) -> Iterator[Endpoint]:
+def _concrete(endpoint: HostPort) -> Iterator[HostPort]:
     bound = ipaddress.ip_address(endpoint.host)
     if not bound.is_unspecified:
         yield endpoint
         return
     addresses = [address for address in _of_interfaces() if address.version == bound.version]
     farthest = max(map(_reach, addresses), default=0)
-    yield from (Endpoint(str(address), endpoint.port) for address in addresses if _reach(address) == farthest)
+    yield from (HostPort(str(address), endpoint.port) for address in addresses if _reach(address) == farthest)
 
 
 def _of_interfaces() -> Iterator[_Address]:

@@ -32,19 +32,19 @@ class Advertising:
 
 
 @frozen
-class Offer:
+class Advertisement:
     """What is advertised: HTTP multiaddresses, and the keys of what is served there."""
 
     addresses: tuple[str, ...]
     keys: tuple[str, ...]
 
 
-Advertise = Callable[[Offer], Awaitable[None]]
+Advertise = Callable[[Advertisement], Awaitable[None]]
 
 
 @asynccontextmanager
 async def advertising(settings: Advertising, log: Log) -> AsyncIterator[Advertise]:
-    """Start the discoveries; what is given makes an offer known in place of the former one.
+    """Start the discoveries; what is given makes an advertisement known in place of the former one.
 
     A discovery that fails is told and takes nothing else down.  The identity is one for now: a node of this machine's
     may be in the same DHT with the machine's own, and nobody trusts a provider for who it is.
@@ -71,13 +71,17 @@ async def advertising(settings: Advertising, log: Log) -> AsyncIterator[Advertis
 
 
 async def _advertise(
-    working: Sequence[tuple[str, Discovery]], peer: PeerId, reached: tuple[str, ...], log: Log, offer: Offer
+    working: Sequence[tuple[str, Discovery]],
+    peer: PeerId,
+    reached: tuple[str, ...],
+    log: Log,
+    advertisement: Advertisement,
 ) -> None:
     # Where nothing is offered, there is nobody to be found.
-    record = PeerRecord(peer, [*offer.addresses[:MAX_ADDRESSES], *reached] if offer.keys else ())
+    record = PeerRecord(peer, [*advertisement.addresses[:MAX_ADDRESSES], *reached] if advertisement.keys else ())
     for name, discovery in working:
         try:
-            await discovery.advertise(record, offer.keys)
+            await discovery.advertise(record, advertisement.keys)
         except PlasmError as error:
             log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
         else:

@@ -19,12 +19,12 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import Message, Receive, Scope, Send
 
 import plasm
-from plasm_boot.provider.admission import Pace, client_of
 from plasm_boot.provider.catalogue import Catalogue
 from plasm_boot.provider.folder import Folder, OpenFile
 from plasm_boot.provider.names import MAX_PATH, Name, named
 from plasm_boot.provider.ranges import wanted
-from plasm_boot.provider.tally import Tally
+from plasm_boot.provider.statistics import Statistics
+from plasm_boot.provider.throttling import TokenBuckets, client_of
 
 CHUNK_BYTES: Final = 256 * 1024
 
@@ -40,12 +40,17 @@ class Application:
     """Answers requests; ``clock`` is in seconds."""
 
     def __init__(
-        self, folder: Folder, catalogue: Catalogue, tally: Tally, pace: Pace, clock: Callable[[], float]
+        self,
+        folder: Folder,
+        catalogue: Catalogue,
+        statistics: Statistics,
+        buckets: TokenBuckets,
+        clock: Callable[[], float],
     ) -> None:
         self._folder = folder
         self._catalogue = catalogue
-        self._tally = tally
-        self._pace = pace
+        self._statistics = statistics
+        self._buckets = buckets
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +71,7 @@ class Application:
             return _said(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD", "Connection": "close"})
         if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
             return _said(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"Connection": "close"})
-        if wait := self._pace.wait(client_of(scope["client"][0])):
+        if wait := self._buckets.wait(client_of(scope["client"][0])):
             return _said(HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(math.ceil(wait))})
         return None
 
@@ -100,10 +105,10 @@ class Application:
     def _status(self) -> dict[str, object]:
         return {
             "version": plasm.__version__,
-            "uptime_s": round(self._clock() - self._tally.started, 3),
-            "connections": self._tally.connections,
-            "sent_bytes": self._tally.sent_bytes,
-            "responses": {str(status): count for status, count in sorted(self._tally.answers.items())},
+            "uptime_s": round(self._clock() - self._statistics.started, 3),
+            "connections": self._statistics.connections,
+            "sent_bytes": self._statistics.sent_bytes,
+            "responses": {str(status): count for status, count in sorted(self._statistics.answers.items())},
             "systems": [
                 {"channel": each.channel, "arch": each.arch, "mode": each.mode, "version": each.version}
                 for each in self._catalogue.publications
@@ -113,8 +118,8 @@ class Application:
     def _counted(self, send: Send) -> Send:
         async def count(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._tally.answers[message["status"]] += 1
-            self._tally.sent_bytes += len(message.get("body", b""))
+                self._statistics.answers[message["status"]] += 1
+            self._statistics.sent_bytes += len(message.get("body", b""))
             await send(message)
 
         return count

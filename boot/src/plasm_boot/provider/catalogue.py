@@ -21,7 +21,7 @@ MAX_MANIFESTS: Final = 10_000
 
 
 @frozen(order=True)
-class Publication:
+class PublishedSystem:
     """The newest version of a channel for an architecture in a mode."""
 
     channel: str
@@ -36,8 +36,8 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._folder = Folder(path)
-        self._read: dict[str, Publication] = {}
-        self.publications: tuple[Publication, ...] = ()
+        self._read: dict[str, PublishedSystem] = {}
+        self.publications: tuple[PublishedSystem, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -83,11 +83,11 @@ class Catalogue:
             within = Path(folder).relative_to(self._path).as_posix()
             yield from filter(None, (named(f"{within}/{file}") for file in files))
 
-    def _publication(self, name: Name) -> Publication | None:
+    def _publication(self, name: Name) -> PublishedSystem | None:
         # A manifest never changes, for its name says what is in it; but one that is still being copied is none yet.
         return self._read.get(name.path) or self._read_publication(name)
 
-    def _read_publication(self, name: Name) -> Publication | None:
+    def _read_publication(self, name: Name) -> PublishedSystem | None:
         opened = self._folder.open(name)
         if opened is None:
             return None
@@ -99,7 +99,7 @@ class Catalogue:
             return None
         if name.path.split("/")[1:4] != [manifest.channel, manifest.arch, manifest.mode]:
             return None
-        return Publication(manifest.channel, manifest.arch, manifest.mode, manifest.version)
+        return PublishedSystem(manifest.channel, manifest.arch, manifest.mode, manifest.version)
 
     def _unreadable(self, error: OSError) -> UnreadableInput:
         return UnreadableInput(
@@ -113,7 +113,7 @@ def _heed(error: OSError) -> None:
         raise error
 
 
-def _newest(publications: Iterable[Publication]) -> Iterable[Publication]:
+def _newest(publications: Iterable[PublishedSystem]) -> Iterable[PublishedSystem]:
     # The last of each is the newest.
     return {
         (each.channel, each.arch, each.mode): each for each in sorted(publications, key=attrgetter("version"))

@@ -37,7 +37,7 @@ def configuration() -> Config:
     return config
 
 
-class Connection:
+class HttpConnection:
     """A client's connection, until :meth:`run` returns; ``rested`` is called whenever it has become idle."""
 
     def __init__(

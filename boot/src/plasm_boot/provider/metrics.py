@@ -13,15 +13,15 @@ from prometheus_client.registry import Collector
 
 import plasm
 from plasm_boot.provider.catalogue import Catalogue
-from plasm_boot.provider.tally import Tally
+from plasm_boot.provider.statistics import Statistics
 
 
-class Metrics:
+class ProviderMetrics:
     """The metrics of one provider, and of its process."""
 
-    def __init__(self, tally: Tally, catalogue: Catalogue) -> None:
+    def __init__(self, statistics: Statistics, catalogue: Catalogue) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_ProviderCollector(tally, catalogue))
+        self._registry.register(_ProviderCollector(statistics, catalogue))
         ProcessCollector(registry=self._registry)
 
     def page(self) -> bytes:
@@ -30,18 +30,18 @@ class Metrics:
 
 
 class _ProviderCollector(Collector):
-    def __init__(self, tally: Tally, catalogue: Catalogue) -> None:
-        self._tally = tally
+    def __init__(self, statistics: Statistics, catalogue: Catalogue) -> None:
+        self._statistics = statistics
         self._catalogue = catalogue
 
     def collect(self) -> Iterator[Metric]:
-        tally = self._tally
+        statistics = self._statistics
         answers = CounterMetricFamily("plasm_provider_responses", "Answers, by their HTTP status.", labels=["status"])
-        for status, count in sorted(tally.answers.items()):
+        for status, count in sorted(statistics.answers.items()):
             answers.add_metric([str(status)], count)
         yield answers
-        yield CounterMetricFamily("plasm_provider_sent_bytes", "Bytes of bodies that were sent.", tally.sent_bytes)
-        yield GaugeMetricFamily("plasm_provider_connections", "Connections that are open.", tally.connections)
+        yield CounterMetricFamily("plasm_provider_sent_bytes", "Bytes of bodies that were sent.", statistics.sent_bytes)
+        yield GaugeMetricFamily("plasm_provider_connections", "Connections that are open.", statistics.connections)
         versions = GaugeMetricFamily(
             "plasm_provider_system_version", "The newest version to boot.", labels=["channel", "arch", "mode"]
         )

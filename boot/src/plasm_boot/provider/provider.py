@@ -19,22 +19,22 @@ from plasm.ops.concurrency import beside, task_group
 from plasm.ops.log import Event, Log
 from plasm.ops.metrics_page import MetricsPage
 from plasm.ops.service_manager import ServiceManager
-from plasm_boot.provider.addresses import Endpoint, reached_at
-from plasm_boot.provider.admission import Pace, Places
-from plasm_boot.provider.advertising import Advertise, Advertising, Offer, advertising
+from plasm_boot.provider.addresses import HostPort, reached_at
+from plasm_boot.provider.advertising import Advertise, Advertisement, Advertising, advertising
 from plasm_boot.provider.application import Application
 from plasm_boot.provider.catalogue import Catalogue
 from plasm_boot.provider.folder import Folder
 from plasm_boot.provider.names import TIMESTAMP
 from plasm_boot.provider.serving import Server, bound_to, listen
-from plasm_boot.provider.tally import Tally
+from plasm_boot.provider.statistics import Statistics
+from plasm_boot.provider.throttling import ConnectionSlots, TokenBuckets
 
 LOOK_SECONDS: Final = 5.0
 """So often it is looked for what was published meanwhile, and for addresses that this machine has got."""
 
 
 @frozen
-class Settings:
+class ProviderSettings:
     """How a provider is run.
 
     ``announced`` are endpoints to advertise in place of those where it listens; ``metrics`` is where they are served,
@@ -42,10 +42,10 @@ class Settings:
     """
 
     repository: Path
-    listen: Endpoint
+    listen: HostPort
     advertising: Advertising
-    announced: tuple[Endpoint, ...] = ()
-    metrics: Endpoint | None = None
+    announced: tuple[HostPort, ...] = ()
+    metrics: HostPort | None = None
     connections: int = 512
     connections_per_client: int = 32
     requests_per_minute: int = 1200
@@ -60,7 +60,7 @@ class Provider:
         InvalidInput: it is not a repository.
     """
 
-    def __init__(self, settings: Settings, log: Log, manager: ServiceManager | None = None) -> None:
+    def __init__(self, settings: ProviderSettings, log: Log, manager: ServiceManager | None = None) -> None:
         path = settings.repository
         if not path.is_dir():
             raise UnreadableInput(f"there is no folder {path}", hint="give the one that plasm boot publish wrote to")
@@ -72,18 +72,18 @@ class Provider:
         self._settings = settings
         self._log = log
         self._manager = manager or ServiceManager({})
-        self._tally = Tally(time.monotonic())
-        pace = Pace(settings.requests_per_minute, time.monotonic)
-        application = Application(Folder(path), self._catalogue, self._tally, pace, time.monotonic)
-        places = Places(settings.connections, settings.connections_per_client)
-        self._server = Server(application, places, self._tally)
+        self._statistics = Statistics(time.monotonic())
+        buckets = TokenBuckets(settings.requests_per_minute, time.monotonic)
+        application = Application(Folder(path), self._catalogue, self._statistics, buckets, time.monotonic)
+        slots = ConnectionSlots(settings.connections, settings.connections_per_client)
+        self._server = Server(application, slots, self._statistics)
         self._stopping = trio.Event()
 
     def stop(self) -> None:
         """Take no more connections, and end when what is being sent has been."""
         self._stopping.set()
 
-    async def run(self, ready: Callable[[Sequence[Endpoint]], None] | None = None) -> None:
+    async def run(self, ready: Callable[[Sequence[HostPort]], None] | None = None) -> None:
         """Work until :meth:`stop` is called; ``ready`` is told where clients reach it, once they do.
 
         Raises:
@@ -109,8 +109,8 @@ class Provider:
     async def _serve(
         self,
         listeners: Sequence[trio.SocketListener],
-        bound: Sequence[Endpoint],
-        ready: Callable[[Sequence[Endpoint]], None] | None,
+        bound: Sequence[HostPort],
+        ready: Callable[[Sequence[HostPort]], None] | None,
     ) -> None:
         async with task_group() as tasks:
             tasks.start_soon(self._tell_of_the_end)
@@ -121,39 +121,40 @@ class Provider:
 
     async def _tell_of_the_end(self) -> None:
         await self._stopping.wait()
-        running = self._tally.connections
+        running = self._statistics.connections
         self._manager.stopping(f"finishing {running} connections")
         self._log.event(Event.DRAINING, running=running)
 
-    async def _keep_advertised(self, bound: Sequence[Endpoint], advertise: Advertise) -> None:
+    async def _keep_advertised(self, bound: Sequence[HostPort], advertise: Advertise) -> None:
         """Advertise, and again whenever something else is to be said."""
-        said: Offer | None = None
+        said: Advertisement | None = None
         while True:
             try:
-                offer = await self._offer(bound)
+                advertisement = await self._advertisement(bound)
             except PlasmError as error:
                 # It passes, most likely, as being out of descriptors does; what was said stays true meanwhile.
                 self._log.event(Event.WARNING, code=error.code, detail=error)
             else:
-                if offer != said and (offer.keys or said):
-                    await advertise(offer)
-                said = offer
+                if advertisement != said and (advertisement.keys or said):
+                    await advertise(advertisement)
+                said = advertisement
             await anyio.sleep(LOOK_SECONDS)
 
-    async def _offer(self, bound: Sequence[Endpoint]) -> Offer:
+    async def _advertisement(self, bound: Sequence[HostPort]) -> Advertisement:
         """What there is now."""
         await to_thread.run_sync(self._catalogue.refresh)
         where = self._settings.announced or reached_at(bound)
-        return Offer(tuple(endpoint.multiaddress for endpoint in where), self._catalogue.keys)
+        return Advertisement(tuple(endpoint.multiaddress for endpoint in where), self._catalogue.keys)
 
     async def _measure(self, resources: AsyncExitStack) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What serves the metrics; nothing where they are off, and then their library is not imported either."""
         if self._settings.metrics is None:
             return []
         from plasm.ops.metrics_page import CONTENT_TYPE
-        from plasm_boot.provider.metrics import Metrics
+        from plasm_boot.provider.metrics import ProviderMetrics
 
-        page = MetricsPage(str(self._settings.metrics), Metrics(self._tally, self._catalogue).page, CONTENT_TYPE)
+        metrics = ProviderMetrics(self._statistics, self._catalogue)
+        page = MetricsPage(str(self._settings.metrics), metrics.page, CONTENT_TYPE)
         listener, url = await page.listen()
         resources.push_async_callback(listener.aclose)
         self._log.event(Event.METRICS, address=url)

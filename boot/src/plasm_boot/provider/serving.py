@@ -14,10 +14,10 @@ from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
 from plasm.errors import AddressUnavailable
-from plasm_boot.provider.addresses import Endpoint
-from plasm_boot.provider.admission import Places, client_of
-from plasm_boot.provider.connection import Connection, configuration
-from plasm_boot.provider.tally import Tally
+from plasm_boot.provider.addresses import HostPort
+from plasm_boot.provider.connection import HttpConnection, configuration
+from plasm_boot.provider.statistics import Statistics
+from plasm_boot.provider.throttling import ConnectionSlots, client_of
 
 _PAUSE_SECONDS: Final = 1.0
 _REFUSING_SECONDS: Final = 1.0
@@ -28,15 +28,15 @@ _log = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves ``application`` to as many clients as there are ``places`` for."""
+    """Serves ``application`` to as many clients as there are ``slots`` for."""
 
-    def __init__(self, application: ASGIApp, places: Places, tally: Tally) -> None:
+    def __init__(self, application: ASGIApp, slots: ConnectionSlots, statistics: Statistics) -> None:
         self._config = configuration()
         self._config.errorlog = _log
         self._application = wrap_app(application, 0, "asgi")  # type: ignore[arg-type]  # its own words for ASGI
-        self._places = places
-        self._tally = tally
-        self._open: set[Connection] = set()
+        self._slots = slots
+        self._statistics = statistics
+        self._open: set[HttpConnection] = set()
         self._refusing = 0
         self._change = trio.Event()
 
@@ -58,7 +58,7 @@ class Server:
                 self._drop(list(self._open))
                 connections.cancel_scope.cancel()
 
-    def _drop(self, connections: Sequence[Connection]) -> None:
+    def _drop(self, connections: Sequence[HttpConnection]) -> None:
         for connection in connections:
             connection.drop()
 
@@ -80,21 +80,21 @@ class Server:
         except OSError:
             stream.socket.close()
             return
-        if self._places.crowded_by(client):
+        if self._slots.crowded_by(client):
             await self._refuse(stream, 429, "Too Many Requests")
-        elif self._places.full:
+        elif self._slots.full:
             await self._refuse(stream, 503, "Service Unavailable")
         else:
-            self._places.enter(client)
+            self._slots.enter(client)
             try:
                 await self._serve(stream)
             finally:
-                self._places.leave(client)
+                self._slots.leave(client)
 
     async def _serve(self, stream: trio.SocketStream) -> None:
-        connection = Connection(stream, self._application, self._config, self._tell_change)
+        connection = HttpConnection(stream, self._application, self._config, self._tell_change)
         self._open.add(connection)
-        self._tally.connections += 1
+        self._statistics.connections += 1
         try:
             await connection.run()
         except Exception:
@@ -102,7 +102,7 @@ class Server:
             _log.warning("a connection failed", exc_info=True)
         finally:
             self._open.discard(connection)
-            self._tally.connections -= 1
+            self._statistics.connections -= 1
             self._tell_change()
 
     def _tell_change(self) -> None:
@@ -111,7 +111,7 @@ class Server:
 
     async def _refuse(self, stream: trio.SocketStream, status: int, phrase: str) -> None:
         """Say so to those who can be told without much ado, and close."""
-        self._tally.answers[status] += 1
+        self._statistics.answers[status] += 1
         self._refusing += 1
         head = f"HTTP/1.1 {status} {phrase}\r\nRetry-After: {_RETRY_SECONDS}\r\nContent-Length: 0\r\n"
         try:
@@ -129,7 +129,7 @@ class Server:
             stream.socket.close()
 
 
-async def listen(endpoint: Endpoint) -> Sequence[trio.SocketListener]:
+async def listen(endpoint: HostPort) -> Sequence[trio.SocketListener]:
     """Take ``endpoint``; at all addresses, IPv4 and IPv6 have a listener each.
 
     Raises:
@@ -145,6 +145,6 @@ async def listen(endpoint: Endpoint) -> Sequence[trio.SocketListener]:
         ) from None
 
 
-def bound_to(listeners: Sequence[trio.SocketListener]) -> list[Endpoint]:
+def bound_to(listeners: Sequence[trio.SocketListener]) -> list[HostPort]:
     """Where ``listeners`` are, with ports resolved."""
-    return [Endpoint(*listener.socket.getsockname()[:2]) for listener in listeners]
+    return [HostPort(*listener.socket.getsockname()[:2]) for listener in listeners]

@@ -117,7 +117,7 @@ def _boot_other_mode(consoles: Consoles, console: Console, telling: Telling) -> 
     _stop(syscalls.RESTART)
 
 
-def _entries() -> list[loader.Entry]:
+def _entries() -> list[loader.MenuEntry]:
     """Those of the boot menu; none in a mode that writes nothing, for handing on a choice is writing."""
     try:
         if not Image.read().settings.writes:

@@ -14,13 +14,13 @@ from plasm_boot.errors import BootArgumentInvalid, MediumMissing, NoNetwork, NoP
 from plasm_boot.fetching.search import Found
 from plasm_boot.linux import clock
 from plasm_boot.manifest import BootManifest
-from plasm_boot.settings import MEDIA_REPOSITORY, Settings
+from plasm_boot.settings import MEDIA_REPOSITORY, ImageSettings
 from plasm_boot.stage1 import handover, media, network, search
 from plasm_boot.stage1.arguments import Arguments
 from plasm_boot.stage1.console import Console
 from plasm_boot.stage1.devices import Devices, serves_no_network
 from plasm_boot.stage1.image import Image
-from plasm_boot.stage1.media import State
+from plasm_boot.stage1.media import StatePartition
 from plasm_boot.stage1.telling import Telling
 from plasm_boot.trust.verification import TrustedRepository
 
@@ -64,7 +64,7 @@ def boot(image: Image, arguments: Arguments, console: Console, telling: Telling)
     _hand_over(manifest, files, _arguments(settings, state, arguments))
 
 
-def _state(devices: Devices, console: Console) -> State | None:
+def _state(devices: Devices, console: Console) -> StatePartition | None:
     """Where something may be kept; a machine whose partition for that is damaged boots all the same."""
     try:
         return media.mount_state(devices)
@@ -74,7 +74,7 @@ def _state(devices: Devices, console: Console) -> State | None:
 
 
 def _from_medium(
-    trusted: TrustedRepository, settings: Settings, devices: Devices, console: Console, telling: Telling
+    trusted: TrustedRepository, settings: ImageSettings, devices: Devices, console: Console, telling: Telling
 ) -> Found:
     console.step("looking for the boot medium")
     medium = media.mount_medium(devices)
@@ -83,10 +83,10 @@ def _from_medium(
 
 def _from_network(
     trusted: TrustedRepository,
-    settings: Settings,
+    settings: ImageSettings,
     arguments: Arguments,
     devices: Devices,
-    state: State | None,
+    state: StatePartition | None,
     console: Console,
     telling: Telling,
 ) -> Found:
@@ -106,7 +106,7 @@ def _from_network(
             raise error from None
 
 
-def _arguments(settings: Settings, state: State | None, said: Arguments) -> list[tuple[str, str]]:
+def _arguments(settings: ImageSettings, state: StatePartition | None, said: Arguments) -> list[tuple[str, str]]:
     """What the next kernel is told beyond what was signed."""
     # The next kernel begins with what the machine's own clock says, which was not set.
     passed = str(int(clock.now().timestamp()))

@@ -19,7 +19,7 @@ from plasm.ops.concurrency import task_group
 from plasm.plugins import PluginHost, PluginKind
 from plasm.signatures import EphemeralSigner
 from plasm_boot.fetching.discovering import providers
-from plasm_boot.settings import Settings
+from plasm_boot.settings import ImageSettings
 
 _FOLDER: Final = Path("/run/phase/plasm")
 _SECONDS_TO_END: Final = 5.0
@@ -27,7 +27,7 @@ _SECONDS_BETWEEN_LOOKS: Final = 3.0
 
 
 @contextmanager
-def looking(settings: Settings, found: Callable[[str], None], failed: Callable[[str], None]) -> Iterator[None]:
+def looking(settings: ImageSettings, found: Callable[[str], None], failed: Callable[[str], None]) -> Iterator[None]:
     """Look for providers while the block lasts.
 
     ``found`` is told their URLs, and ``failed`` what keeps a discovery from working; both from another thread.
@@ -50,7 +50,7 @@ def looking(settings: Settings, found: Callable[[str], None], failed: Callable[[
 
 
 async def _until(
-    over: threading.Event, settings: Settings, found: Callable[[str], None], failed: Callable[[str], None]
+    over: threading.Event, settings: ImageSettings, found: Callable[[str], None], failed: Callable[[str], None]
 ) -> None:
     try:
         async with task_group() as tasks:
@@ -61,7 +61,7 @@ async def _until(
         failed(f"looking for providers failed: {type(error).__name__}: {error}")
 
 
-async def _look(settings: Settings, found: Callable[[str], None], failed: Callable[[str], None]) -> None:
+async def _look(settings: ImageSettings, found: Callable[[str], None], failed: Callable[[str], None]) -> None:
     """Have every discovery of the mode look; one that fails is told and takes nothing else down."""
     host, signer = PluginHost(_config(settings)), EphemeralSigner()
     names = settings.plugins.get(PluginKind.DISCOVERY, ())
@@ -80,7 +80,7 @@ async def _look_by(
     host: PluginHost,
     node: PeerId,
     transport: Transport | None,
-    settings: Settings,
+    settings: ImageSettings,
     found: Callable[[str], None],
     failed: Callable[[str], None],
 ) -> None:
@@ -95,7 +95,7 @@ async def _look_by(
         failed(f"discovery by {name} failed: {error}")
 
 
-def _config(settings: Settings) -> Config:
+def _config(settings: ImageSettings) -> Config:
     """A configuration that keeps nothing beyond this boot."""
     return Config(
         config_dir=_FOLDER / "config",

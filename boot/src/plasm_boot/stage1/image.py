@@ -6,7 +6,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from plasm_boot.settings import ROOT_METADATA, SETTINGS, Settings
+from plasm_boot.settings import ROOT_METADATA, SETTINGS, ImageSettings
 from plasm_boot.stage1.arguments import Arguments
 
 
@@ -14,16 +14,16 @@ from plasm_boot.stage1.arguments import Arguments
 class Image:
     """The image's settings, and the root metadata of TUF that it trusts: the only thing that decides on trust."""
 
-    settings: Settings
+    settings: ImageSettings
     root: bytes
 
     @classmethod
     def read(cls, folder: Path = Path("/")) -> Image:
         """What is in the initramfs below ``folder``."""
-        settings = Settings.from_bytes((folder / SETTINGS).read_bytes())
+        settings = ImageSettings.from_bytes((folder / SETTINGS).read_bytes())
         return cls(settings, (folder / ROOT_METADATA).read_bytes())
 
-    def told(self, arguments: Arguments) -> Settings:
+    def told(self, arguments: Arguments) -> ImageSettings:
         """The settings with what was said on the command line: another channel, more providers and peers."""
         providers = self.settings.providers + arguments.providers
         bootstrap = self.settings.bootstrap + arguments.bootstrap

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from plasm.files import write_atomically
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 
 
 class RecordedSource:
     """A source that remembers the small files that were read from it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: RepositorySource) -> None:
         self.name = source.name
         self._source = source
         self._read: dict[str, bytes] = {}
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As :meth:`Source.read <plasm_boot.sources.Source.read>`."""
+        """As :meth:`RepositorySource.read <plasm_boot.sources.RepositorySource.read>`."""
         data = self._source.read(path, limit)
         if data is not None:
             self._read[path] = data
@@ -31,7 +31,7 @@ class RecordedSource:
     def download(
         self, path: str, size: int, into: BinaryIO, *, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """As :meth:`Source.download <plasm_boot.sources.Source.download>`."""
+        """As :meth:`RepositorySource.download <plasm_boot.sources.RepositorySource.download>`."""
         self._source.download(path, size, into, progress=progress)
 
     def keep(self, repository: Path) -> None:

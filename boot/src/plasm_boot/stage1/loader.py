@@ -24,14 +24,14 @@ _MAX_ENTRIES: Final = 9
 
 
 @frozen
-class Entry:
+class MenuEntry:
     """An entry of the menu; ``name`` is its file's."""
 
     name: str
     title: str
 
 
-def entries(medium: Path = MEDIUM) -> list[Entry]:
+def entries(medium: Path = MEDIUM) -> list[MenuEntry]:
     """The entries on the boot medium, as far as it is mounted, in the menu's order: those with a key for that come
     first.  Nine at most, one for each digit."""
     found = []
@@ -39,10 +39,10 @@ def entries(medium: Path = MEDIUM) -> list[Entry]:
         fields = dict(line.strip().partition(" ")[::2] for line in path.read_text(errors="replace").splitlines())
         key = fields.get("sort-key", "").strip()
         found.append((not key, key, path.name, fields.get("title", path.stem).strip()))
-    return [Entry(name, title) for _, _, name, title in sorted(found)[:_MAX_ENTRIES]]
+    return [MenuEntry(name, title) for _, _, name, title in sorted(found)[:_MAX_ENTRIES]]
 
 
-def choose_once(entry: Entry) -> bool:
+def choose_once(entry: MenuEntry) -> bool:
     """Have the menu begin with ``entry`` at the next boot only; says whether this firmware can be told so."""
     modules.load(["efivarfs"])
     try:

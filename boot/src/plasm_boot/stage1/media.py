@@ -25,7 +25,7 @@ _SECONDS_FOR_THE_MEDIUM: Final = 30.0
 
 
 @frozen
-class State:
+class StatePartition:
     """The mounted partition that may be written; ``identifier`` is the UUID of its file system."""
 
     identifier: str
@@ -62,7 +62,7 @@ def mount_present_medium() -> None:
         _mount(found[0], MEDIUM, "vfat", flags)
 
 
-def mount_state(devices: Devices) -> State | None:
+def mount_state(devices: Devices) -> StatePartition | None:
     """The partition that may be written, with its folders; ``None`` where this machine has none.
 
     Raises:
@@ -79,7 +79,7 @@ def mount_state(devices: Devices) -> State | None:
     if not os.path.ismount(STATE):
         modules.load(["ext4"])
         _mount(found[0], STATE, "ext4", syscalls.NO_SUID | syscalls.NO_DEVICES | syscalls.NO_EXECUTION)
-    state = State(found[1].identifier)
+    state = StatePartition(found[1].identifier)
     try:
         for folder in (state.memory, state.artifacts):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

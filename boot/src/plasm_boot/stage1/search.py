@@ -12,10 +12,10 @@ from plasm_boot.fetching.http import HttpSource
 from plasm_boot.fetching.search import Found, Search
 from plasm_boot.fetching.store import ArtifactStore
 from plasm_boot.linux import clock
-from plasm_boot.settings import Settings
+from plasm_boot.settings import ImageSettings
 from plasm_boot.stage1.discovery import looking
 from plasm_boot.stage1.kept import RecordedSource
-from plasm_boot.stage1.media import State
+from plasm_boot.stage1.media import StatePartition
 from plasm_boot.stage1.telling import Telling
 from plasm_boot.trust.verification import TrustedRepository
 
@@ -24,7 +24,7 @@ _SECONDS: Final = {"lan": 30.0, "internet": 120.0}
 """How long providers are looked for, by how far away they may be."""
 
 
-def among_providers(trusted: TrustedRepository, settings: Settings, telling: Telling) -> Found:
+def among_providers(trusted: TrustedRepository, settings: ImageSettings, telling: Telling) -> Found:
     """The newest system that verifies, from the providers that were named and those that discovery finds.
 
     Raises:
@@ -47,7 +47,7 @@ def among_providers(trusted: TrustedRepository, settings: Settings, telling: Tel
         return search.wait(_SECONDS[settings.network_scope])
 
 
-def in_folder(trusted: TrustedRepository, settings: Settings, telling: Telling, folder: Path) -> Found:
+def in_folder(trusted: TrustedRepository, settings: ImageSettings, telling: Telling, folder: Path) -> Found:
     """The system in a repository on this machine, on a medium or kept from before.
 
     Raises:
@@ -59,7 +59,7 @@ def in_folder(trusted: TrustedRepository, settings: Settings, telling: Telling, 
     return search.wait()
 
 
-def fetch(found: Found, state: State | None, telling: Telling) -> dict[str, Path]:
+def fetch(found: Found, state: StatePartition | None, telling: Telling) -> dict[str, Path]:
     """Where each artifact of the system that was found is now, by its name: on the partition with the ``state``, so
     that it need not be fetched again, or in memory.
 
@@ -83,5 +83,5 @@ def fetch(found: Found, state: State | None, telling: Telling) -> dict[str, Path
     return download(found, ArtifactStore(IN_MEMORY), report=telling)
 
 
-def _search(trusted: TrustedRepository, settings: Settings, telling: Telling) -> Search:
+def _search(trusted: TrustedRepository, settings: ImageSettings, telling: Telling) -> Search:
     return Search(trusted, settings.channel, settings.arch, settings.mode, now=clock.now(), report=telling)

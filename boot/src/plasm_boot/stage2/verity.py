@@ -47,6 +47,11 @@ class Verity(NamedTuple):
             raise ValueError(f"phase.verity={argument:.100} is not HASH:BYTES of whole blocks")
         return cls(match[1], int(match[2]))
 
+    @property
+    def argument(self) -> str:
+        """What :meth:`parse` reads."""
+        return f"{self.root_hash}:{self.data_bytes}"
+
     def table(self, device: str) -> str:
         """The parameters of device-mapper's target ``verity`` for data and hashes on ``device``."""
         blocks = self.data_bytes // _BLOCK_BYTES

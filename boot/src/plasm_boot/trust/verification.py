@@ -40,9 +40,9 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 import plasm_boot.trust.signatures  # noqa: F401  makes Ed25519 keys verifiable
 from plasm_boot.errors import InvalidBootManifest, SourceFailed, Untrusted
 from plasm_boot.manifest import MAX_MANIFEST_BYTES, BootManifest, target_path
-from plasm_boot.sources import Source
+from plasm_boot.sources import RepositorySource
 from plasm_boot.trust import layout
-from plasm_boot.trust.memory import Memory, Remembered
+from plasm_boot.trust.metadata_store import MetadataStore, Remembered
 
 LIMITS: Final = UpdaterConfig()
 
@@ -68,10 +68,12 @@ class TrustedRepository:
 
     def __init__(self, root: bytes, memory: Path | None = None) -> None:
         self._root = root
-        self._memory = Memory(memory)
+        self._memory = MetadataStore(memory)
         _pinned(root)
 
-    def manifest(self, source: Source, channel: str, arch: str, mode: str, *, now: datetime) -> VerifiedManifest:
+    def manifest(
+        self, source: RepositorySource, channel: str, arch: str, mode: str, *, now: datetime
+    ) -> VerifiedManifest:
         """The manifest that ``source`` has for this channel, architecture and mode, verified as of ``now``.
 
         Raises:
@@ -116,7 +118,7 @@ def _pinned(root: bytes) -> TrustedMetadataSet:
 class _Reading:
     """One source's metadata as far as it verifies; ``roles`` is the metadata in use, by role."""
 
-    def __init__(self, root: bytes, before: Remembered, source: Source, now: datetime) -> None:
+    def __init__(self, root: bytes, before: Remembered, source: RepositorySource, now: datetime) -> None:
         self._trusted = _pinned(root)
         self._trusted.reference_time = now
         self._before = before
@@ -233,14 +235,14 @@ def _signed(root: Root, role: str, data: bytes) -> bool:
         return False
 
 
-def _manifest(data: bytes, source: Source, path: str) -> BootManifest:
+def _manifest(data: bytes, source: RepositorySource, path: str) -> BootManifest:
     try:
         return BootManifest.from_bytes(data)
     except InvalidBootManifest as error:
         raise _untrusted(source, path, error.message) from None
 
 
-def _untrusted(source: Source, path: str, why: str) -> Untrusted:
+def _untrusted(source: RepositorySource, path: str, why: str) -> Untrusted:
     return Untrusted(f"{path} from {source.name} is refused: {why}", hint="ask another provider, or its operator")
 
 

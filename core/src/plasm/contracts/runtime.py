@@ -73,7 +73,8 @@ class Runtime(Protocol):
 
         Raises:
             InvalidModule: malformed, too complex, not a command (no ``_start``).
-            UnsupportedImport: it imports what WASI preview 1 does not have; the message names it.
+            UnsupportedImport: it imports what WASI preview 1 does not have; the message names it, as that of
+                :func:`plasm.model.wasi.unsupported_imports` does.
         """
         ...
 

@@ -30,9 +30,9 @@ def plasm_discovery(config: Config, node: PeerId, transport: Transport) -> Disco
     """
     from plasm_discovery_dht._addresses import bootstrap_peers, parsed
     from plasm_discovery_dht._discovery import DhtDiscovery
-    from plasm_discovery_dht._membership import Settings
+    from plasm_discovery_dht._membership import DhtSettings
 
-    settings = Settings(
+    settings = DhtSettings(
         memory=config.state_dir / "dht" / "peers.json",
         bootstrap=bootstrap_peers(config.bootstrap),
         announce=[parsed(address) for address in os.environ.get("PLASM_DHT_ANNOUNCE", "").replace(",", " ").split()],

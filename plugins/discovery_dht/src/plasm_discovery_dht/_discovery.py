@@ -22,7 +22,7 @@ from plasm_discovery_dht._addresses import info_of, key_of, record_of
 from plasm_discovery_dht._host import HostView
 from plasm_discovery_dht._kademlia import Kademlia
 from plasm_discovery_dht._lookup import Lookup
-from plasm_discovery_dht._membership import Membership, Settings
+from plasm_discovery_dht._membership import DhtSettings, Membership
 
 MAX_CANDIDATES: Final = 1000
 JOIN_SECONDS: Final = 15.0
@@ -37,7 +37,7 @@ class DhtDiscovery:
     asks.  What is advertised goes out in the background, again every hour, and cannot be taken back: it expires.
     """
 
-    def __init__(self, node: PeerId, transport: object, settings: Settings) -> None:
+    def __init__(self, node: PeerId, transport: object, settings: DhtSettings) -> None:
         """``transport`` has a libp2p ``host`` in its block."""
         self._node = node
         self._transport = transport

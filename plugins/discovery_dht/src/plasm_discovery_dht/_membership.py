@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 @frozen
-class Settings:
+class DhtSettings:
     """What a node is told about its place: the peers to begin with, besides those remembered in the file ``memory``;
     addresses to announce besides its own; and whether to have the router open ports."""
 
@@ -50,7 +50,7 @@ class Settings:
 class Membership:
     """Takes part in the DHT as ``node``."""
 
-    def __init__(self, node: PeerId, host: HostView, dht: Kademlia, settings: Settings) -> None:
+    def __init__(self, node: PeerId, host: HostView, dht: Kademlia, settings: DhtSettings) -> None:
         self.joined = anyio.Event()
         """Set when there is a peer to ask, or nobody else to try."""
         self._node = node

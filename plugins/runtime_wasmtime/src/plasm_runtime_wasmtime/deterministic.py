@@ -15,7 +15,7 @@ from plasm.contracts.runtime import Terms
 from plasm.model import Determinism, RandomStream, VirtualClock
 from plasm.model.determinism import CLOCK_STEP_NS
 from plasm_runtime_wasmtime import capi
-from plasm_runtime_wasmtime.memory import Fault, Memory
+from plasm_runtime_wasmtime.memory import Fault, GuestMemory
 from plasm_runtime_wasmtime.polling import (
     ABSOLUTE,
     CLOCK,
@@ -65,7 +65,7 @@ class DeterministicWasi(Wasi):
                 for position, kind in fields
             ]
             try:
-                values[0].i32 = function(Memory(*capi.caller_memory(caller)), *arguments)
+                values[0].i32 = function(GuestMemory(*capi.caller_memory(caller)), *arguments)
             except Fault:
                 values[0].i32 = _FAULT
             except Exception as error:  # ctypes would drop it and the guest go on
@@ -74,27 +74,27 @@ class DeterministicWasi(Wasi):
 
         self._kept.append(capi.define_wasi_function(self.linker, name, parameters, [ValType.i32()], callback))
 
-    def _clock_res_get(self, memory: Memory, clock: int, target: int) -> int:
+    def _clock_res_get(self, memory: GuestMemory, clock: int, target: int) -> int:
         if clock not in _CLOCKS:
             return _INVAL
         memory.write(target, CLOCK_STEP_NS.to_bytes(8, "little"))
         return _SUCCESS
 
-    def _clock_time_get(self, memory: Memory, clock: int, _precision: int, target: int) -> int:
+    def _clock_time_get(self, memory: GuestMemory, clock: int, _precision: int, target: int) -> int:
         if clock not in _CLOCKS:
             return _INVAL
         memory.check(target, 8)
         memory.write(target, min(self._clock.read(), _U64).to_bytes(8, "little"))
         return _SUCCESS
 
-    def _random_get(self, memory: Memory, target: int, length: int) -> int:
+    def _random_get(self, memory: GuestMemory, target: int, length: int) -> int:
         memory.check(target, length)
         # In pieces, for a guest may ask for as much as it has memory.
         for start in range(0, length, _RANDOM_PIECE_BYTES):
             memory.write(target + start, self._random.read(min(_RANDOM_PIECE_BYTES, length - start)))
         return _SUCCESS
 
-    def _poll_oneoff(self, memory: Memory, source: int, target: int, count: int, events: int) -> int:
+    def _poll_oneoff(self, memory: GuestMemory, source: int, target: int, count: int, events: int) -> int:
         if not 0 < count <= _MOST_SUBSCRIPTIONS:
             return _INVAL
         memory.check(target, count * EVENT_BYTES)

@@ -9,7 +9,7 @@ class Fault(Exception):
     """The guest passed a pointer that leads out of its memory."""
 
 
-class Memory:
+class GuestMemory:
     """``size`` bytes at the address ``base`` of this process, for as long as one call of a host function lasts."""
 
     def __init__(self, base: int, size: int) -> None:

@@ -11,7 +11,7 @@ from libp2p.crypto.keys import KeyPair
 from libp2p.peer.id import ID
 
 from plasm_transport_quic.addresses import Carrier, Endpoint, of_socket
-from plasm_transport_quic.admission import Admission
+from plasm_transport_quic.connection_limits import ConnectionLimits
 from plasm_transport_quic.identity import plasm_id
 from plasm_transport_quic.memory import Allowance
 from plasm_transport_quic.muxing import STREAMS_EACH_WAY, MuxedConnection
@@ -63,7 +63,7 @@ class Carrying:
         tls = certificate_for(keys)
         self._client = configuration(tls, is_client=True)
         self._server = configuration(tls, is_client=False)
-        self._admission = Admission(network, lambda connection: nursery.start_soon(connection.close))
+        self._limits = ConnectionLimits(network, lambda connection: nursery.start_soon(connection.close))
 
     async def connect(self, endpoint: Endpoint, peer: ID) -> MuxedConnection:
         """A connection to ``peer`` at ``endpoint``.
@@ -105,7 +105,7 @@ class Carrying:
 
     async def _listen_quic(self, socket: UdpSocket) -> None:
         def welcome(connection: QuicConnection) -> bool:
-            if not self._admission.enter(connection.endpoint.host):
+            if not self._limits.enter(connection.endpoint.host):
                 return False
             self._nursery.start_soon(self._meet, connection, listener)
             return True
@@ -125,7 +125,7 @@ class Carrying:
                 else:
                     await self._adopt(connection)
                 finally:
-                    self._admission.leave(host)
+                    self._limits.leave(host)
         finally:
             listener.forget(connection)
 
@@ -158,7 +158,7 @@ class Carrying:
             stream.socket.close()
             return
         host = raw.endpoint.host
-        if not self._admission.enter(host):
+        if not self._limits.enter(host):
             await raw.close()
             return
         try:
@@ -174,10 +174,10 @@ class Carrying:
         else:
             await self._adopt(connection)
         finally:
-            self._admission.leave(host)
+            self._limits.leave(host)
 
     async def _adopt(self, connection: MuxedConnection) -> None:
-        if self._admission.may_stay(connection):
+        if self._limits.may_stay(connection):
             await self._network.add_conn(connection, "inbound")
         else:
             await connection.close()

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 Dial = Callable[[ID, Iterable[Multiaddr]], Awaitable[MuxedConnection]]
 
 
-class Connection(INetConn):
+class NetworkConnection(INetConn):
     """A muxed connection as libp2p's services see it."""
 
     def __init__(self, muxed: MuxedConnection, swarm: Network, direction: Direction) -> None:
@@ -118,11 +118,11 @@ class Network(Swarm):
         self._nursery = nursery
         await self.peerstore.start_cleanup_task(_FORGET_PEERS_SECONDS)
 
-    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> Connection:  # type: ignore[override]
+    async def add_conn(self, muxed_conn: IMuxedConn, direction: str = "unknown") -> NetworkConnection:  # type: ignore[override]
         """Take a connection up; it is served, and leaves again when it ends."""
         if self._nursery is None or not isinstance(muxed_conn, MuxedConnection):
             raise SwarmException("a connection that is not ours")
-        connection = Connection(muxed_conn, self, Direction.from_string(direction))
+        connection = NetworkConnection(muxed_conn, self, Direction.from_string(direction))
         self.connections.setdefault(muxed_conn.peer_id, []).append(connection)
         self._nursery.start_soon(self._serve, connection)
         await muxed_conn.event_started.wait()
@@ -135,7 +135,7 @@ class Network(Swarm):
             muxed = await self._dial(peer_id, self.peerstore.addrs(peer_id))
         except PlasmError as error:
             raise SwarmException(str(error)) from error
-        return [conn for conn in self.get_connections(peer_id) if cast("Connection", conn).muxed_conn is muxed]
+        return [conn for conn in self.get_connections(peer_id) if cast("NetworkConnection", conn).muxed_conn is muxed]
 
     async def close_peer(self, peer_id: ID) -> None:
         for connection in self.get_connections(peer_id):
@@ -143,7 +143,7 @@ class Network(Swarm):
 
     def muxed_connections(self, peer_id: ID | None = None) -> list[MuxedConnection]:
         """The live connections with a peer, or with all."""
-        muxed = [cast("Connection", conn).muxed_conn for conn in self.get_connections(peer_id)]
+        muxed = [cast("NetworkConnection", conn).muxed_conn for conn in self.get_connections(peer_id)]
         return [connection for connection in muxed if not connection.is_closed]
 
     async def listens(self, listener: Listener) -> None:
@@ -152,7 +152,7 @@ class Network(Swarm):
             self.listeners[str(address)] = listener
             await self.notify_listen(address)
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: NetworkConnection) -> None:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(connection.muxed_conn.start)
@@ -166,7 +166,7 @@ class Network(Swarm):
             # It must not take all others along.
             _log.exception("the connection with %s failed", connection.muxed_conn.peer_id)
 
-    def _remove(self, connection: Connection) -> None:
+    def _remove(self, connection: NetworkConnection) -> None:
         peer_id = connection.muxed_conn.peer_id
         remaining = [other for other in self.connections.get(peer_id, ()) if other is not connection]
         if remaining:

@@ -30,7 +30,7 @@ class Remembered:
     versions: Mapping[str, int] = field(factory=dict)
 
 
-class Memory:
+class MetadataStore:
     """What is remembered, for the threads of one process; on the disk too where there is a ``folder``."""
 
     def __init__(self, folder: Path | None = None) -> None:

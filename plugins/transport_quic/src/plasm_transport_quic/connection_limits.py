@@ -14,7 +14,7 @@ MOST_HANDSHAKES = 64
 MOST_HANDSHAKES_OF_ONE_HOST = 16
 
 
-class Admission:
+class ConnectionLimits:
     """Counts; where all is taken, a connection that nobody uses makes room for a new one."""
 
     def __init__(self, network: Network, close: Callable[[MuxedConnection], None]) -> None:

@@ -25,7 +25,7 @@ def client_of(host: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_SITE), strict=False))
 
 
-class Places:
+class ConnectionSlots:
     """Room for connections, ``in_all`` and ``per_client``."""
 
     def __init__(self, in_all: int, per_client: int) -> None:
@@ -39,7 +39,7 @@ class Places:
         return self._taken.total() >= self._in_all
 
     def crowded_by(self, client: str) -> bool:
-        """Whether ``client`` has all the places that it may have."""
+        """Whether ``client`` has all the slots that it may have."""
         return self._taken[client] >= self._per_client
 
     def enter(self, client: str) -> None:
@@ -53,7 +53,7 @@ class Places:
             del self._taken[client]
 
 
-class Pace:
+class TokenBuckets:
     """A bucket for each client that holds ``per_minute`` requests and fills again at that rate; ``clock`` in seconds.
 
     A client that was forgotten because of many others begins with a full one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 
-class Tally:
+class Statistics:
     """Connections that are open, bytes of bodies that were sent, and answers by their status."""
 
     def __init__(self, now: float) -> None:
