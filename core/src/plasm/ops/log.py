@@ -1,7 +1,7 @@
-"""What a node tells of itself: one line an event, JSON unless somebody watches.
+"""What a process that runs long tells of itself, a node or a provider: one line an event, JSON unless somebody watches.
 
-The events are those of :class:`Event`; every line has the time and the event, and the peer and the job that it is
-about.  What comes from peers is escaped.
+The events are those of :class:`Event`.  Every line has the time (UTC, ISO 8601), the event and the facts that belong to
+it, such as the peer and the job that it is about.  What comes from peers is escaped, and cut after 1024 characters.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MAX_TEXT_CHARS: Final = 1024
 
 
 class Event(StrEnum):
-    """Everything that a node logs."""
+    """All events; a node and a provider have most of them in common."""
 
     LISTENING = "listening"
     METRICS = "metrics"
@@ -63,14 +63,21 @@ class Log:
         )
 
     def event(self, event: Event, **facts: object) -> None:
-        """Tell that ``event`` happened."""
+        """Tell that ``event`` happened.
+
+        Args:
+            event: which one.
+            facts: what belongs to it; numbers stay numbers, everything else is shown as text, ``None`` is left out.
+        """
         plain = {name: _shown(value) for name, value in facts.items() if value is not None}
         self._logger.msg(event.value, **plain)
 
 
 class LibraryWarnings(logging.Handler):
-    """Makes events of what plugins and libraries warn of through :mod:`logging`: text of peers may be in it, and who
-    reads the log wants one form."""
+    """Makes events of what plugins and libraries warn of through :mod:`logging`.
+
+    Text of peers may be in it, and whoever reads the log wants one form.
+    """
 
     def __init__(self, log: Log) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Telling systemd how this node is, by the protocol of sd_notify(3): datagrams to the socket that it names.
+"""Telling systemd how this process is, by the protocol of sd_notify(3): datagrams to the socket that it names.
 
 Without such a socket nothing is told.  See https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html.
 """
