@@ -14,12 +14,12 @@ from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
 from plasm.errors import AddressUnavailable
+from plasm.ops.accepting import accept_each
 from plasm_boot.provider.addresses import HostPort
 from plasm_boot.provider.connection import HttpConnection, configuration
 from plasm_boot.provider.statistics import Statistics
 from plasm_boot.provider.throttling import ConnectionSlots, client_of
 
-_PAUSE_SECONDS: Final = 1.0
 _REFUSING_SECONDS: Final = 1.0
 _REFUSING_AT_ONCE: Final = 64
 _RETRY_SECONDS: Final = 5
@@ -64,15 +64,9 @@ class Server:
 
     async def _accept(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
         async with listener:
-            while True:
-                try:
-                    stream = await listener.accept()
-                except OSError as error:
-                    # Out of descriptors, most likely; connections that end give some back.
-                    _log.warning("cannot accept a connection: %s", error)
-                    await trio.sleep(_PAUSE_SECONDS)
-                else:
-                    connections.start_soon(self._welcome, stream)
+            await accept_each(
+                listener.accept, lambda stream: connections.start_soon(self._welcome, stream), "a machine that boots"
+            )
 
     async def _welcome(self, stream: trio.SocketStream) -> None:
         try:

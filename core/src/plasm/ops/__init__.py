@@ -2,6 +2,7 @@
 
 * ``console``: one JSON document on stdout for programs, sentences on stderr for people.
 * ``running``, ``concurrency``: from a command into anyio; task groups whose errors come out as they are.
+* ``accepting``: connections, also where the process is out of descriptors for a while.
 * ``signals``: Ctrl-C and a polite kill for a command that has one job running.
 * ``log``: one line an event, JSON unless somebody watches; what libraries warn of, too.
 * ``metrics_page``: ``/metrics`` over HTTP on a loopback address.
