@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from plasm.execution.parent.spawn import WorkerHandle, fork_worker
+from plasm.execution.parent.spawn import Spawned, fork_worker
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     os._exit(status)
 
 
-def _start_early(arguments: Sequence[str]) -> WorkerHandle | None:
+def _start_early(arguments: Sequence[str]) -> Spawned | None:
     """A worker for the run that ``arguments`` seem to ask for, so that it loads its runtime while the command line
     is loaded here.  A wrong guess is dropped."""
     words = iter(arguments)

@@ -31,10 +31,15 @@ class ExitStatus(IntEnum):
 
 
 class PlasmError(Exception):
-    """Base of all errors; ``code`` is stable, ``hint`` says what to do next."""
+    """Base of all errors; ``code`` is stable, ``hint`` says what to do next.
+
+    ``trace`` is a traceback out of another process, for the author of a plugin there.  It is foreign text, it may have
+    this machine's paths in it, and it goes to nobody else.
+    """
 
     code: ClassVar[str] = "failed"
     exit_status: ClassVar[ExitStatus] = ExitStatus.FAILED
+    trace: str = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 import plasm
 from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError
-from plasm.execution.parent.spawn import WorkerHandle
+from plasm.execution.parent.spawn import Spawned
 from plasm.ops.console import say, show_error
 
 COMMANDS = {
@@ -45,7 +45,7 @@ Examples:
 class Session:
     """What the options before the command chose, and the worker that may be under way."""
 
-    def __init__(self, started: WorkerHandle | None) -> None:
+    def __init__(self, started: Spawned | None) -> None:
         self.runtime: str | None = None
         self.signer: str | None = None
         self.started = started
@@ -122,7 +122,7 @@ def options(
     session.runtime, session.signer = runtime, signer
 
 
-def main(arguments: Sequence[str], started: WorkerHandle | None = None) -> int:
+def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
     """Run the command line; returns the exit status, with everything written out."""
     ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in ours

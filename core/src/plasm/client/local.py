@@ -14,7 +14,7 @@ from plasm.artifacts.cache import ArtifactCache
 from plasm.config import Config
 from plasm.errors import InvalidInput, JobRefused
 from plasm.execution.parent.executor import Executor
-from plasm.execution.parent.spawn import WorkerHandle
+from plasm.execution.parent.spawn import Spawned
 from plasm.jobs.cancellation import Cancellation
 from plasm.jobs.job import Job
 from plasm.jobs.report import Report
@@ -53,7 +53,7 @@ class LocalClient:
         runtime: str | None = None,
         signer: str | None = None,
         workers: int = 1,
-        started: WorkerHandle | None = None,
+        started: Spawned | None = None,
     ) -> None:
         self.config = config or Config.from_environment(os.environ)
         self.made_identity = False

@@ -6,10 +6,12 @@ is not trusted: control payloads are JSON, data payloads raw bytes, and both are
 
 from __future__ import annotations
 
+import marshal
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 MAX_PAYLOAD_BYTES = 2**20
+MAX_TRACE_BYTES = 16 * 2**10
 
 READ_FD, WRITE_FD, STDOUT_FD, STDERR_FD = 3, 4, 5, 6
 """The descriptors of a worker: two pipes for frames, two for the output of its job."""
@@ -27,10 +29,11 @@ ELSEWHERE = b"L"
 STDIN = b"I"
 STDIN_END = b"Z"
 
-# From the worker, in this order: READY once; for each job PREPARING with the artifact's key where the module is not in
-# memory (the answer is ARTIFACT, MODULE or ELSEWHERE), MODULE_WANTED where the artifact is of no use (the answer is
-# MODULE or ELSEWHERE), COMPILED with parts of a new artifact, RUNNING after any of these or where stdin is awaited
-# (STDIN follows), and RESULT or FAILED.  Output does not come in frames: the module writes into two pipes of its own.
+# From the worker, in the order that parent/conversation.py allows: READY once; for each job PREPARING with the
+# artifact's key where the module is not in memory, MODULE_WANTED where the artifact is of no use, COMPILED with parts
+# of a new artifact, RUNNING after any of these or where stdin is awaited (STDIN follows), and RESULT or FAILED.  TRACE
+# is what a worker says before it ends by an exception.  Output does not come in frames: the module writes into two
+# pipes of its own.
 READY = b"r"
 PREPARING = b"p"
 MODULE_WANTED = b"m"
@@ -38,6 +41,7 @@ COMPILED = b"c"
 RUNNING = b"x"
 RESULT = b"R"
 FAILED = b"E"
+TRACE = b"t"
 
 
 class FrameError(Exception):
@@ -53,6 +57,17 @@ def header(data: bytes) -> tuple[bytes, int]:
     """Tag and payload length from the first :data:`HEADER_BYTES` bytes of a frame."""
     tag, length = _HEADER.unpack(data)
     return tag, length
+
+
+def encode_start(runtime: str, environment: Mapping[str, str]) -> bytes:
+    """The payload of START: the runtime to load, and the variables that configure Plasm."""
+    return marshal.dumps((runtime, dict(environment)))
+
+
+def decode_start(payload: bytes) -> tuple[str, dict[str, str]]:
+    """The inverse of :func:`encode_start`, for a worker."""
+    runtime, environment = marshal.loads(payload)
+    return runtime, environment
 
 
 class Decoder:

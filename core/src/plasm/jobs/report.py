@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from plasm.model import Outcome, Sha256, Usage
 
@@ -17,7 +17,8 @@ class Report:
     """How a job ended, and digests of what went in and came out.
 
     ``stdin`` covers the whole input where it has an end known beforehand (bytes, a regular file), else the
-    ``stdin_size`` bytes that were handed over before the job ended.
+    ``stdin_size`` bytes that were handed over before the job ended.  ``trace`` is the traceback of a runtime that
+    crashed, where there is one: for the runtime's author alone, and in no receipt.
     """
 
     outcome: Outcome
@@ -31,3 +32,4 @@ class Report:
     finished_us: int
     runtime_name: str
     runtime_version: str
+    trace: str = field(default="", repr=False)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 from plasm.artifacts.cache import ArtifactCache
-from plasm.execution.parent.conversation import PREPARATION_SECONDS, Conversation
+from plasm.execution.parent.conversation import PREPARATION_SECONDS
+from plasm.execution.parent.job_run import JobRun
 from plasm.execution.parent.pool import Pool
 from plasm.execution.parent.process import folders_of
 from plasm.execution.parent.replies import RuntimeDescription
 from plasm.execution.parent.slots import Slots
-from plasm.execution.parent.spawn import WorkerHandle
+from plasm.execution.parent.spawn import Spawned
 from plasm.jobs.cancellation import Cancellation
 from plasm.jobs.input import StdinSource
 from plasm.jobs.job import Job
@@ -37,7 +38,7 @@ class Executor:
         *,
         workers: int = 1,
         waiting: int = 64,
-        started: WorkerHandle | None = None,
+        started: Spawned | None = None,
     ) -> None:
         self._cache = cache
         self._slots = Slots(workers, waiting)
@@ -101,7 +102,7 @@ class Executor:
                 started()
             while True:
                 try:
-                    report = Conversation(worker, folders, self._cache, job, sink, source, cancellation).run()
+                    report = JobRun(worker, folders, self._cache, job, sink, source, cancellation).run()
                 finally:
                     self._pool.give_back(worker)
                 if report is not None:

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 
 from plasm.errors import WorkerFailed
-from plasm.execution.parent.process import Folders, Worker
+from plasm.execution.parent.process import Folders, WorkerProcess
 from plasm.execution.parent.replies import RuntimeDescription
-from plasm.execution.parent.spawn import WorkerHandle, start_worker
+from plasm.execution.parent.spawn import Spawned, spawn_worker
 
 
 class Pool:
@@ -21,14 +21,14 @@ class Pool:
         WorkerFailed: no process can be started.
     """
 
-    def __init__(self, runtime: str, size: int, started: WorkerHandle | None = None) -> None:
+    def __init__(self, runtime: str, size: int, started: Spawned | None = None) -> None:
         self._runtime = runtime
         self._size = size
         self._lock = threading.Lock()
         self._closed = False
         self.restarts = 0
-        self._all: set[Worker] = set()
-        self._idle: list[Worker] = []
+        self._all: set[WorkerProcess] = set()
+        self._idle: list[WorkerProcess] = []
         try:
             if started is not None:
                 self._idle.append(self._adopt(started))
@@ -45,7 +45,7 @@ class Pool:
         with self._lock:
             return [worker.pid for worker in self._all]
 
-    def take(self, folders: Folders) -> Worker:
+    def take(self, folders: Folders) -> WorkerProcess:
         """A worker for a job with these folders: the one used last of those that suit, else a new one.
 
         Raises:
@@ -54,7 +54,7 @@ class Pool:
         with self._lock:
             return self._pick(lambda worker: worker.suits(folders))
 
-    def take_fresh(self) -> Worker:
+    def take_fresh(self) -> WorkerProcess:
         """A worker that has had no job.
 
         Raises:
@@ -76,7 +76,7 @@ class Pool:
         finally:
             self.give_back(worker)
 
-    def give_back(self, worker: Worker) -> None:
+    def give_back(self, worker: WorkerProcess) -> None:
         """Have ``worker``, whose job has ended, ready for another one, or a new worker in its place."""
         with self._lock:
             if worker.usable and not self._closed and not worker.has_grown():
@@ -95,7 +95,7 @@ class Pool:
                 self._end(worker)
             self._idle.clear()
 
-    def _pick(self, fits: Callable[[Worker], bool]) -> Worker:
+    def _pick(self, fits: Callable[[WorkerProcess], bool]) -> WorkerProcess:
         for worker in [worker for worker in self._idle if not worker.alive()]:
             self._idle.remove(worker)
             self._end(worker)
@@ -113,9 +113,9 @@ class Pool:
             while len(self._all) < self._size:
                 self._idle.insert(0, self._start())
 
-    def _start(self) -> Worker:
+    def _start(self) -> WorkerProcess:
         try:
-            worker = self._adopt(start_worker(self._runtime))
+            worker = self._adopt(spawn_worker(self._runtime))
         except OSError as error:
             raise WorkerFailed(
                 f"no worker process can be started: {os.strerror(error.errno or 0)}",
@@ -124,11 +124,11 @@ class Pool:
         self.restarts += 1
         return worker
 
-    def _adopt(self, handle: WorkerHandle) -> Worker:
-        worker = Worker(handle)
+    def _adopt(self, started: Spawned) -> WorkerProcess:
+        worker = WorkerProcess(started)
         self._all.add(worker)
         return worker
 
-    def _end(self, worker: Worker) -> None:
+    def _end(self, worker: WorkerProcess) -> None:
         self._all.discard(worker)
         worker.close()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from plasm.errors import WorkerFailed
-from plasm.execution.frames import FAILED, Decoder, FrameError
+from plasm.execution import frames
 from plasm.execution.parent.metering import Meter
 from plasm.execution.parent.replies import RuntimeDescription, description, refusal
-from plasm.execution.parent.spawn import WorkerHandle
+from plasm.execution.parent.spawn import Spawned
 
 if TYPE_CHECKING:
     from plasm.contracts.runtime import Stream
@@ -24,29 +25,32 @@ _LARGEST_GROWTH_BYTES: Final = 128 * 2**20
 Folders = tuple[tuple[str, bool, int, int], ...]
 
 
-class Worker:
-    """Owns one worker process.
+class WorkerProcess:
+    """Owns the worker process that was ``spawned``.
 
     ``usable`` turns false when it must not be given another job.  ``runtime`` is what it has said of its runtime,
     ``None`` while it loads it.  ``fresh`` is true until it gets a job: only what such a worker compiles is worth
-    keeping, for a job that broke out of its runtime would still be in the process.
+    keeping, for a job that broke out of its runtime would still be in the process.  ``trace`` is the traceback of what
+    ended it, as it says: at most :data:`~plasm.execution.frames.MAX_TRACE_BYTES`, for the author of its runtime.
     """
 
-    def __init__(self, handle: WorkerHandle) -> None:
-        self._handle = handle
-        self._decoder = Decoder()
-        for descriptor in (handle.to_worker, handle.stdout, handle.stderr):
+    def __init__(self, spawned: Spawned) -> None:
+        self._spawned = spawned
+        self._decoder = frames.Decoder()
+        self._unsent = memoryview(b"")
+        for descriptor in (spawned.to_worker, spawned.stdout, spawned.stderr):
             os.set_blocking(descriptor, False)
         self._confined_to: Folders | None = None
         self._idle_bytes = 0
-        self.meter = Meter(handle.pid)
+        self.meter = Meter(spawned.pid)
         self.usable = True
         self.fresh = True
         self.runtime: RuntimeDescription | None = None
+        self.trace = ""
 
     @property
     def pid(self) -> int:
-        return self._handle.pid
+        return self._spawned.pid
 
     @property
     def ready(self) -> bool:
@@ -60,41 +64,44 @@ class Worker:
             WorkerFailed: it has not done so in time, or has ended.
             PlasmError: it cannot load the runtime.
         """
-        poll = select.poll()
+        deadline, poll = time.monotonic() + seconds, select.poll()
         poll.register(self.sends_on, select.POLLIN)
-        while self.runtime is None:
-            try:
-                received = self.receive() if poll.poll(seconds * 1000) else ()
-                for tag, payload in received:
-                    if tag == FAILED:
-                        raise refusal(payload)
-                    self.runtime = description(payload)
-                if not received:
+        try:
+            while self.runtime is None:
+                if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
                     raise EOFError
-            except (EOFError, FrameError):
-                self.kill()
-                raise WorkerFailed("a worker process did not become ready", hint="run: plasm plugins --load") from None
+                for tag, payload in self.receive():
+                    if tag == frames.FAILED:
+                        raise refusal(payload)
+                    if tag != frames.READY:
+                        raise frames.FrameError(f"the frame {tag!r} of a worker without a job")
+                    self.runtime = description(payload)
+        except (EOFError, frames.FrameError):
+            self.kill()
+            failure = WorkerFailed("a worker process did not become ready", hint="run: plasm plugins --load")
+            failure.trace = self.trace
+            raise failure from None
         return self.runtime
 
     @property
     def receives_on(self) -> int:
         """The descriptor that becomes writable when the worker takes more."""
-        return self._handle.to_worker
+        return self._spawned.to_worker
 
     @property
     def sends_on(self) -> int:
         """The descriptor that becomes readable when the worker has sent something, or has ended."""
-        return self._handle.from_worker
+        return self._spawned.from_worker
 
     @property
     def outputs(self) -> dict[int, Stream]:
         """The descriptors that the job's output arrives on."""
-        return {self._handle.stdout: "stdout", self._handle.stderr: "stderr"}
+        return {self._spawned.stdout: "stdout", self._spawned.stderr: "stderr"}
 
     @property
     def ended_by(self) -> int:
         """The signal that ended the process, once it has been killed or has ended by itself."""
-        return self._handle.ended_by
+        return self._spawned.ended_by
 
     def alive(self) -> bool:
         """Whether the process is there."""
@@ -115,26 +122,48 @@ class Worker:
         self._idle_bytes = self._idle_bytes or resident
         return resident > self._idle_bytes + _LARGEST_GROWTH_BYTES
 
-    def send(self, data: memoryview) -> memoryview:
-        """Pass on what the pipe takes; returns the rest."""
+    @property
+    def unsent(self) -> bool:
+        """Whether something waits for room in the pipe."""
+        return bool(self._unsent)
+
+    def send(self, tag: bytes, payload: bytes = b"") -> None:
+        """Pass on one frame, or what the pipe takes of it now; :meth:`flush` passes on the rest."""
+        self._unsent = memoryview(bytes(self._unsent) + frames.encode(tag, payload))
+        self.flush()
+
+    def flush(self) -> None:
+        """Pass on what the pipe takes of what is unsent; nobody misses it where the process has ended."""
         try:
-            return data[os.write(self._handle.to_worker, data) :]
+            self._unsent = self._unsent[os.write(self._spawned.to_worker, self._unsent) :]
         except BlockingIOError:
-            return data
+            pass
         except BrokenPipeError:
-            return data[:0]
+            self._unsent = memoryview(b"")
+
+    def flush_within(self, seconds: float) -> bool:
+        """Pass on all that is unsent; returns whether the process took it in time."""
+        deadline, poll = time.monotonic() + seconds, select.poll()
+        poll.register(self.receives_on, select.POLLOUT)
+        while self._unsent and poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            self.flush()
+        return not self._unsent
 
     def receive(self) -> Iterator[tuple[bytes, bytes]]:
-        """The frames that have arrived.
+        """The frames about a job that have arrived; a trace is kept.
 
         Raises:
             EOFError: the process has ended.
             FrameError: the process does not keep to the protocol.
         """
-        data = os.read(self._handle.from_worker, _READ_BYTES)
+        data = os.read(self._spawned.from_worker, _READ_BYTES)
         if not data:
             raise EOFError
-        return self._decoder.feed(data)
+        for tag, payload in self._decoder.feed(data):
+            if tag == frames.TRACE:
+                self.trace = payload[-frames.MAX_TRACE_BYTES :].decode("utf-8", "replace")
+            else:
+                yield tag, payload
 
     def read_output(self, descriptor: int) -> bytes:
         """What the job has written there and nobody has read; empty where there is nothing now."""
@@ -146,19 +175,19 @@ class Worker:
     def interrupt(self) -> None:
         """Ask the runtime to stop its job; the worker is not used again, for the request might come late."""
         self.usable = False
-        os.kill(self._handle.pid, signal.SIGUSR1)
+        os.kill(self._spawned.pid, signal.SIGUSR1)
 
     def kill(self) -> None:
         """End the process at once; what it has written can still be read.  Harmless when repeated."""
         self.usable = False
-        self._handle.kill()
+        self._spawned.kill()
 
     def close(self) -> None:
         """End the process and let go of its pipes; once."""
         self.kill()
         self.meter.close()
-        handle = self._handle
-        for descriptor in (handle.to_worker, handle.from_worker, handle.stdout, handle.stderr):
+        ours = self._spawned
+        for descriptor in (ours.to_worker, ours.from_worker, ours.stdout, ours.stderr):
             os.close(descriptor)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
+from plasm.artifacts.cache import is_artifact_key
 from plasm.errors import InvalidInput, PlasmError, by_code
 from plasm.execution.frames import FrameError
 from plasm.model import Outcome, OutcomeKind, TrapKind
+from plasm.model.quantities import MAX_SAFE_INTEGER
 
-_MAX_NUMBER: Final = 2**53
 _ENDS_OF_A_GUEST: Final = frozenset(
     {
         OutcomeKind.EXITED,
@@ -44,7 +45,7 @@ def description(payload: bytes) -> RuntimeDescription:
     """What READY says.
 
     Raises:
-        FrameError: nothing of the kind.
+        FrameError: it cannot be read.
     """
     said = _parse(payload)
     try:
@@ -52,27 +53,39 @@ def description(payload: bytes) -> RuntimeDescription:
             str(said["name"]), str(said["version"]), frozenset(said["enforces"]), frozenset(said["provides"])
         )
     except (KeyError, TypeError):
-        raise FrameError("a description that is none") from None
+        raise FrameError("not a description") from None
+
+
+def artifact_key(payload: bytes) -> str:
+    """What PREPARING says.
+
+    Raises:
+        FrameError: no key, or one that cannot be a file's name.
+    """
+    key = payload.decode("ascii", "replace")
+    if not is_artifact_key(key):
+        raise FrameError("not an artifact key")
+    return key
 
 
 def refusal(payload: bytes) -> PlasmError:
     """What FAILED says, as the error to raise.
 
     Raises:
-        FrameError: nothing of the kind.
+        FrameError: it cannot be read.
     """
     said = _parse(payload)
     try:
         return by_code(said["code"])(str(said["message"]), hint=str(said["hint"]))
     except KeyError:
-        raise FrameError("a failure that is none") from None
+        raise FrameError("not a failure") from None
 
 
 def result(payload: bytes) -> GuestEnd:
     """What RESULT says.
 
     Raises:
-        FrameError: nothing of the kind, or an outcome that is the executor's to tell.
+        FrameError: it cannot be read, or an outcome that is the executor's to tell.
     """
     said = _parse(payload)
     try:
@@ -85,14 +98,14 @@ def result(payload: bytes) -> GuestEnd:
             _number(said["fuel"]),
         )
     except (ValueError, KeyError, TypeError, InvalidInput):
-        raise FrameError("a result that is none") from None
+        raise FrameError("not a result") from None
     if end.outcome.kind not in _ENDS_OF_A_GUEST:
         raise FrameError("an outcome that is not the worker's to tell")
     return end
 
 
 def _number(value: object) -> int | None:
-    if value is None or (type(value) is int and 0 <= value < _MAX_NUMBER):
+    if value is None or (type(value) is int and 0 <= value <= MAX_SAFE_INTEGER):
         return value
     raise ValueError("not a number of anything")
 
@@ -103,5 +116,5 @@ def _parse(payload: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
-        raise FrameError("a control frame that is no JSON object")
+        raise FrameError("not a JSON object")
     return said

@@ -7,7 +7,6 @@ environment and a session of its own, so that a Ctrl-C in the terminal reaches t
 from __future__ import annotations
 
 import fcntl
-import marshal
 import os
 import sys
 from collections.abc import Callable
@@ -19,8 +18,12 @@ _FIRST_SAFE_FD = 10
 _CONFIGURATION = ("HOME", "PLASM_", "XDG_")
 
 
-class WorkerHandle:
-    """A started worker: its process, and the parent's ends of the four pipes."""
+class Spawned:
+    """A worker process that has just been started, and the parent's ends of its four pipes.
+
+    Nobody has talked with it yet: whoever does makes a :class:`~plasm.execution.parent.process.WorkerProcess` of it.
+    ``runtime`` is the name of the runtime that it loads.
+    """
 
     __slots__ = ("_alive", "ended_by", "from_worker", "pid", "runtime", "stderr", "stdout", "to_worker")
 
@@ -47,7 +50,7 @@ class WorkerHandle:
             self.ended_by = os.WTERMSIG(os.waitpid(self.pid, 0)[1])
 
 
-def start_worker(runtime: str) -> WorkerHandle:
+def spawn_worker(runtime: str) -> Spawned:
     """Start a worker that loads ``runtime`` at once.  It is told, not given, the variables that configure Plasm.
 
     Raises:
@@ -56,7 +59,7 @@ def start_worker(runtime: str) -> WorkerHandle:
     return _start(runtime, _spawn)
 
 
-def fork_worker(runtime: str) -> WorkerHandle:
+def fork_worker(runtime: str) -> Spawned:
     """The same for a process that has no thread and has loaded next to nothing: the worker goes on with the
     interpreter that is there, which saves it the start of another.
 
@@ -66,7 +69,7 @@ def fork_worker(runtime: str) -> WorkerHandle:
     return _start(runtime, _fork)
 
 
-def _start(runtime: str, launch: Callable[[dict[int, int]], int]) -> WorkerHandle:
+def _start(runtime: str, launch: Callable[[dict[int, int]], int]) -> Spawned:
     ours: list[int] = []
     theirs: dict[int, int] = {}
     try:
@@ -83,8 +86,8 @@ def _start(runtime: str, launch: Callable[[dict[int, int]], int]) -> WorkerHandl
         for end in theirs.values():
             os.close(end)
     environment = {name: value for name, value in os.environ.items() if name.startswith(_CONFIGURATION)}
-    os.write(ours[0], frames.encode(frames.START, marshal.dumps((runtime, environment))))
-    return WorkerHandle(pid, runtime, *ours)
+    os.write(ours[0], frames.encode(frames.START, frames.encode_start(runtime, environment)))
+    return Spawned(pid, runtime, *ours)
 
 
 def _spawn(ends: dict[int, int]) -> int:
@@ -134,7 +137,7 @@ def _closed() -> tuple[int, ...]:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose ends lie above every descriptor that the child's are moved to."""
+    """A pipe whose ends lie above every descriptor that the worker's are moved to."""
     ends = os.pipe()
     moved: list[int] = []
     try:
