@@ -33,8 +33,7 @@ class ExitStatus(IntEnum):
 class PlasmError(Exception):
     """Base of all errors; ``code`` is stable, ``hint`` says what to do next.
 
-    ``trace`` is a traceback out of another process, for the author of a plugin there.  It is foreign text, it may have
-    this machine's paths in it, and it goes to nobody else.
+    ``trace`` is the traceback of what a plugin raised, for the plugin's author only; empty where there is none.
     """
 
     code: ClassVar[str] = "failed"

@@ -13,7 +13,7 @@ from plasm.errors import ExitStatus
 from plasm.jobs.job import Job
 from plasm.model import Invocation, Limits, Manifest, Outcome, OutcomeKind
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
-from plasm.ops.console import say
+from plasm.ops.console import debugging, say, show_trace
 
 DEFAULTS = Limits()
 
@@ -135,14 +135,23 @@ _SHOWN: dict[str, Callable[[int], str]] = {
 }
 
 
-def tell(outcome: Outcome, limits: Limits) -> None:
-    """Say why a job ended that did not exit by itself."""
+def tell(outcome: Outcome, limits: Limits, trace: str = "") -> None:
+    """Say why a job ended that did not exit by itself.
+
+    Args:
+        outcome: how it ended.
+        limits: those that it had.
+        trace: the traceback of its runtime where that crashed, or empty.
+    """
     if outcome.kind in _ADVICE:
         name, option = _ADVICE[outcome.kind]
         value: int = getattr(limits, name)
         show = _SHOWN[name]
         say(f"the job {outcome} ({name} = {show(value)}; raise it with {option})")
-    elif outcome.exit_code is None:
+    elif trace and debugging():
         say(f"the job {outcome}")
+        show_trace(trace)
+    elif outcome.exit_code is None:
+        say(f"the job {outcome}" + (" (PLASM_DEBUG=1 shows why)" if trace else ""))
     elif outcome.exit_code > ExitStatus.CODE_OUT_OF_RANGE:
         say(f"the job {outcome}, which a shell sees as {ExitStatus.CODE_OUT_OF_RANGE.value}")

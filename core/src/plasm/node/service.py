@@ -59,6 +59,7 @@ _log = logging.getLogger(__name__)
 OFFER_SECONDS: Final = 10.0
 PROGRESS_SECONDS: Final = 5.0
 LEAVE_SECONDS: Final = 5.0
+_LOGGED_TRACE_CHARACTERS: Final = 1000
 
 
 @frozen
@@ -223,7 +224,8 @@ class JobService:
                 raise
             state = FAILED
             code = error.code if isinstance(error, PlasmError) else PeerError.code
-            self._log.event(Event.FAILED, peer=peer, job=job_id, code=code, detail=error)
+            trace = _tail(error.trace) if isinstance(error, PlasmError) else None
+            self._log.event(Event.FAILED, peer=peer, job=job_id, code=code, detail=error, trace=trace)
             await channel.send(_failure(error))
             return
         finally:
@@ -235,7 +237,8 @@ class JobService:
             return
         outcome, wall_time_us = ended.report.outcome, ended.report.usage.wall_time_us
         self.tally.ran(wall_time_us / 1_000_000)
-        self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us)
+        trace = _tail(ended.report.trace)
+        self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us, trace=trace)
         await channel.send(Result(ended.receipt))
 
     def _write_down_end(self, job_id: str, state: str) -> None:
@@ -301,6 +304,11 @@ def _manifest(offer: Offer) -> Manifest:
     if manifest.invocation.mounts:
         raise InvalidInput("a job that is sent to a peer cannot have folders", hint="pass its input on stdin")
     return manifest
+
+
+def _tail(trace: str) -> str | None:
+    """What the log keeps of a runtime's traceback: its end, where the exception is."""
+    return trace[-_LOGGED_TRACE_CHARACTERS:] or None
 
 
 def _failure(error: PlasmError | OSError) -> Failure:

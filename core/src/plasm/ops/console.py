@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -34,4 +35,21 @@ def show_error(error: PlasmError, *, as_json: bool) -> int:
             say(f"error[{error.code}]: {each}")
         if others:
             say(f"error[{error.code}]: and {others} more")
+    if debugging():
+        show_trace(error.trace)
     return error.exit_status
+
+
+def debugging() -> bool:
+    """Whether tracebacks are to be shown."""
+    return bool(os.environ.get("PLASM_DEBUG"))
+
+
+def show_trace(trace: str) -> None:
+    """Show a plugin's author where the plugin went wrong, where that is known.
+
+    Args:
+        trace: a traceback, which may be foreign text; each line is escaped.
+    """
+    for line in trace.splitlines():
+        print(printable(line), file=sys.stderr)

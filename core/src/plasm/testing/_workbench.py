@@ -99,6 +99,8 @@ class Workbench:
 
     folder: Path
     declared: str
+    trace: str
+    """The traceback of the runtime where it failed in the last job, or empty."""
 
     @classmethod
     def setup_class(cls) -> None:
@@ -114,6 +116,7 @@ class Workbench:
     def setup_method(self) -> None:
         self.folder = Path(mkdtemp(dir=self._base))
         self.declared = ""
+        self.trace = ""
 
     def teardown_method(self) -> None:
         shutil.rmtree(self.folder)
@@ -163,9 +166,14 @@ class Workbench:
             seed=determinism.seed if determinism else 0,
         )
         kept = CollectingSink()  # stays empty where somebody else takes the output
-        report = (executor or self.executor).run(
-            Job(manifest, module, tuple(folders)), sink or kept, stdin=stdin, cancellation=cancellation
-        )
+        try:
+            report = (executor or self.executor).run(
+                Job(manifest, module, tuple(folders)), sink or kept, stdin=stdin, cancellation=cancellation
+            )
+        except PlasmError as error:
+            self.trace = error.trace
+            raise
+        self.trace = report.trace
         return Finished(report, kept.content("stdout"), kept.content("stderr"))
 
     def declare(self, what: str) -> None:

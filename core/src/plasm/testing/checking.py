@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from plasm.errors import PlasmError
 from plasm.testing._workbench import Workbench
 from plasm.testing.runtime import RuntimeContract
 
@@ -23,12 +24,14 @@ class State(StrEnum):
 
 @frozen
 class Result:
-    """One behaviour: the test's name, what it says must hold, whether it does, and why not."""
+    """One behaviour: the test's name, what it says must hold, whether it does, and why not; ``trace`` is the traceback
+    of the runtime where it failed in a job."""
 
     test: str
     behaviour: str
     state: State
     why: str = ""
+    trace: str = ""
 
 
 def runtime_contract(name: str) -> type[RuntimeContract]:
@@ -59,7 +62,8 @@ def _result(bench: Workbench, test: str) -> Result:
     try:
         method()
     except Exception as error:
-        return Result(test, behaviour, State.FAILED, _reason(error))
+        trace = error.trace if isinstance(error, PlasmError) else bench.trace
+        return Result(test, behaviour, State.FAILED, _reason(error), trace)
     finally:
         bench.teardown_method()
     return Result(test, behaviour, State.DECLARED if bench.declared else State.PASSED, bench.declared)

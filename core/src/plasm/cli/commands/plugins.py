@@ -89,6 +89,8 @@ def check(
         results.append(result)
         if not json_:
             typer.echo(printable(f"{result.state:<8}  {result.behaviour}" + (f": {result.why}" if result.why else "")))
+            for line in result.trace.splitlines():
+                typer.echo(printable(f"    {line}"))
     counts = {state.value: sum(result.state is state for result in results) for state in checking.State}
     if json_:
         behaviours = [attrs.asdict(result) for result in results]

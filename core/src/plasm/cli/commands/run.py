@@ -85,7 +85,8 @@ def run(
         try:
             completed = client.run(job, sink, stdin=source, cancellation=cancellation)
         except InvalidModule as error:
-            raise type(error)(f"{module}: {error.message}", hint=error.hint) from None
+            error.message = f"{module}: {error.message}"
+            raise
         outcome = completed.report.outcome
         if signed:
             envelope = client.sign(completed) if receipt_format == "v1" else client.sign_legacy(completed)
@@ -93,7 +94,7 @@ def run(
                 complete(pending, receipt, envelope + b"\n")
             sink.show(_ended(completed, client), envelope)
         if not quiet:
-            given.tell(outcome, job.manifest.limits)
+            given.tell(outcome, job.manifest.limits, completed.report.trace)
         if sink.closed:
             return ExitStatus.OUTPUT_CLOSED
         if outcome.kind is OutcomeKind.CANCELLED and caught:

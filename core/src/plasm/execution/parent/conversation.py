@@ -227,8 +227,8 @@ class Conversation:
             raise WorkerFailed(f"{what} took longer than {PREPARATION_SECONDS:.0f} s")
         self.stopped = self.stopped or OutcomeKind.TIMED_OUT
 
-    def gone(self) -> None:
-        """The worker has ended, or was killed because it broke the protocol.
+    def gone(self, trace: str = "") -> None:
+        """The worker has ended, or has broken the protocol; ``trace`` is why, where it has said so.
 
         Raises:
             WorkerFailed: before it took the job.
@@ -236,14 +236,10 @@ class Conversation:
         """
         before = self.state
         self._move(Event.GONE)
-        if before is State.LOADING:
-            raise WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
-        if before is State.CONFINING:
-            raise WorkerFailed("the worker process ended before it took the job", hint="run: plasm plugins check")
         if self.state is State.BROKEN:
-            raise InvalidModule(
-                "the worker process ended while it compiled the module", hint="it may be made to exhaust compilers"
-            )
+            error = _failure(before, raised=bool(trace))
+            error.trace = trace
+            raise error
 
     def outcome(self, said: Outcome, *, cut_off: bool) -> Outcome:
         """How the job ended of which the worker says ``said`` and whose output was ``cut_off`` or not."""
@@ -257,3 +253,16 @@ class Conversation:
 
     def _move(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state, event]
+
+
+def _failure(state: State, *, raised: bool) -> PlasmError:
+    """The error for a job whose worker ended in ``state``, before the job ran."""
+    if state is State.LOADING:
+        return WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
+    if state is State.CONFINING:
+        return WorkerFailed("the worker process ended before it took the job", hint="run: plasm plugins check")
+    if raised:
+        return InvalidModule("the runtime failed while it compiled the module", hint="run: plasm plugins check")
+    return InvalidModule(
+        "the worker process ended while it compiled the module", hint="it may be made to exhaust compilers"
+    )

@@ -78,11 +78,9 @@ class JobRun:
         try:
             self._worker.send(frames.JOB, order.encode(self._job, stdin=self._stdin is not None))
             self._converse()
-        except BaseException as error:
+        except BaseException:
             if self._conversation.state is not State.REFUSED:
                 self._worker.kill()
-            if isinstance(error, PlasmError):
-                error.trace = error.trace or self._worker.trace
             raise
         return None if self._end is None else self._report(*self._end, started_us)
 
@@ -116,7 +114,7 @@ class JobRun:
                 self._heed(self._conversation.receive(tag, payload))
                 self._enter()
         except (EOFError, frames.FrameError):
-            self._conversation.gone()
+            self._conversation.gone(self._worker.trace)
             self._enter()
 
     def _heed(self, said: Said) -> None:
