@@ -19,7 +19,7 @@ export UV_PYTHON_DOWNLOADS := never
 TOX := PATH="$$(printf '%s:' "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[123].*/bin)$$PATH" $(VENV)/bin/tox
 
 .DEFAULT_GOAL := help
-.PHONY: help demo boot-demo arm64-demo test test-slow lint type format bench bench-boot soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference lock system clean
+.PHONY: help demo boot-demo arm64-demo test test-slow lint type format bench bench-boot soak fuzz breadth interop examples examples-check guests guests-check wheels deb apt reference diagrams lock system clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -128,6 +128,9 @@ apt: deb ## Make a signed APT repository of them in dist/apt; PLASM_APT_KEY=ID i
 
 reference: $(READY) ## Write the reference of the configuration, docs/configuration.md
 	$(VENV)/bin/python -c 'from plasm.config.reference import page; print(page(), end="")' > docs/configuration.md
+
+diagrams: $(READY) ## Draw the states of the protocols from their tables, in docs/states.md
+	$(VENV)/bin/python docs/states.py
 
 # Names of the workspace's own distributions stay out: they are not pinned, they are here.
 lock: $(READY) ## Pin the newest releases of all that is installed, in constraints.txt

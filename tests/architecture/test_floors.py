@@ -109,6 +109,17 @@ def test_the_core_knows_no_plugin(path: Path) -> None:
         assert not top.startswith("plasm_"), f"the core imports the plugin {name}"
 
 
+def test_a_worker_and_its_parent_share_their_frames_and_nothing_else() -> None:
+    sides = {"parent": "plasm.execution.worker", "worker": "plasm.execution.parent"}
+    forked = {("spawn.py", "plasm.execution.worker.main"), ("spawn.py", "plasm.execution.worker.main.main")}
+    execution = CORE.source / "execution"
+    for path in execution.rglob("*.py"):
+        side = path.relative_to(execution).parts[0]
+        strange = (sides[side],) if side in sides else tuple(sides.values())
+        found = {(path.name, name) for name in imports(path) if name.startswith(strange)}
+        assert found <= forked, f"{side} imports {found}"
+
+
 @pytest.mark.parametrize("package", [CORE, BOOT], ids=lambda package: package.name)
 def test_every_part_has_a_floor(package: Package) -> None:
     assert {package.part(path) for path in package.modules()} <= set(package.level)

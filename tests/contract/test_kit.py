@@ -288,3 +288,32 @@ def test_a_runtime_that_cannot_be_made_is_told_once(plugin: Install, plasm: Plas
     assert done.returncode == 125
     assert done.stdout == b""
     assert b"no engine here" in done.stderr
+
+
+def test_a_runtime_that_raises_is_told_with_its_traceback(plugin: Install) -> None:
+    plugin("plasm.runtime", "bent", bent("1 / 0"))
+    (found,) = results(runtime_contract("bent"), "test_output_may_be_any_bytes").values()
+    assert found.state is State.FAILED
+    assert "crashed" in found.why
+    assert "in execute" in found.trace
+    assert found.trace.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_runtime_that_cannot_be_made_is_told_with_its_traceback(plugin: Install) -> None:
+    plugin("plasm.runtime", "bent", bent().replace("return Bent()", "raise SystemExit('no engine')"))
+    (found,) = results(runtime_contract("bent"), "test_output_may_be_any_bytes").values()
+    assert found.state is State.FAILED
+    assert "no engine" in found.trace
+
+
+def test_the_command_shows_the_traceback_below_the_behaviour(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = Result("test_a", "It does one thing", State.FAILED, "the job crashed", "Traceback:\n  over\x1bthere\n")
+    monkeypatch.setattr(checking, "check", lambda contract: [failed])
+    assert main(["plugins", "check", "wasmtime"]) == ExitStatus.FAILED
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "failed    It does one thing: the job crashed",
+        "    Traceback:",
+        "      over\\x1bthere",
+    ]

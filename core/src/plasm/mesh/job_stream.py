@@ -18,8 +18,10 @@ the stream, what the client had under way is ignored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from plasm.errors import ProtocolViolation
 from plasm.mesh.codec import decode, encode
@@ -60,19 +62,22 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-_TRANSITIONS: dict[tuple[State, Role, type], State] = {
-    (State.OPEN, Role.CLIENT, Offer): State.OFFERED,
-    (State.OFFERED, Role.NODE, Accept): State.RUNNING,
-    (State.OFFERED, Role.NODE, Reject): State.CLOSED,
-    (State.MODULE, Role.CLIENT, ModuleChunk): State.MODULE,
-    (State.MODULE, Role.NODE, Failure): State.CLOSED,
-    (State.RUNNING, Role.CLIENT, StdinChunk): State.RUNNING,
-    (State.RUNNING, Role.CLIENT, StdinEnd): State.RUNNING,
-    (State.RUNNING, Role.NODE, OutputChunk): State.RUNNING,
-    (State.RUNNING, Role.NODE, Progress): State.RUNNING,
-    (State.RUNNING, Role.NODE, Result): State.CLOSED,
-    (State.RUNNING, Role.NODE, Failure): State.CLOSED,
-}
+TRANSITIONS: Final[Mapping[tuple[State, Role, type], tuple[State, ...]]] = MappingProxyType(
+    {
+        (State.OPEN, Role.CLIENT, Offer): (State.OFFERED,),
+        (State.OFFERED, Role.NODE, Accept): (State.RUNNING, State.MODULE),
+        (State.OFFERED, Role.NODE, Reject): (State.CLOSED,),
+        (State.MODULE, Role.CLIENT, ModuleChunk): (State.MODULE, State.RUNNING),
+        (State.MODULE, Role.NODE, Failure): (State.CLOSED,),
+        (State.RUNNING, Role.CLIENT, StdinChunk): (State.RUNNING,),
+        (State.RUNNING, Role.CLIENT, StdinEnd): (State.RUNNING,),
+        (State.RUNNING, Role.NODE, OutputChunk): (State.RUNNING,),
+        (State.RUNNING, Role.NODE, Progress): (State.RUNNING,),
+        (State.RUNNING, Role.NODE, Result): (State.CLOSED,),
+        (State.RUNNING, Role.NODE, Failure): (State.CLOSED,),
+    }
+)
+"""Who may send what in a state, and the states that may follow; :class:`JobStream` chooses where there are two."""
 
 
 class JobStream:
@@ -123,9 +128,10 @@ class JobStream:
             raise ProtocolViolation("the stream ended before the job was handed over")
 
     def _advance(self, sender: Role, message: Message) -> None:
-        following = _TRANSITIONS.get((self.state, sender, type(message)))
-        if following is None:
+        possible = TRANSITIONS.get((self.state, sender, type(message)))
+        if possible is None:
             raise ProtocolViolation(f"{message.TYPE!r} from the {sender} while {self.state}")
+        following = possible[0]
         if isinstance(message, Offer):
             self._module_left = message.module_size
             self._stdin_open = message.stdin

@@ -1,13 +1,18 @@
 """The course of one job in its worker, as the parent follows it: frames and events in, states out; no I/O.
 
-    LOADING ──▶ CONFINING ──▶ PREPARING ──┬──▶ RESTORING ──┬──▶ RUNNING ──▶ ENDED
-                    ORDERED ──▶ ▲   ▲     ├──▶ COMPILING ──┘     ▲ │          ▲
-                       │                  └──▶ ELSEWHERE         │ ▼          │
-                       └──────────────────────────────▶──────────┘ STOPPING ──┴──▶ KILLED
+    LOADING ──▶ CONFINING ──┐
+                            ├──▶ PREPARING ──▶ RESTORING or COMPILING ──┐
+                ORDERED ────┤            └───▶ ELSEWHERE                │
+                            └───────────────────────────────────────────┴──▶ RUNNING ──▶ ENDED
+                                                                               │           ▲
+                                                                               └▶ STOPPING ┴▶ KILLED
 
-A worker that is LOADING gets its first job before it is ready; one that is ORDERED has run jobs.  In PREPARING it is
-the parent's turn, and only there.  A job is stopped for one reason, the first.  A frame that the table does not have
-here, or that cannot be read, is the worker's end: the caller kills it and says that it is gone.
+A worker that is LOADING gets its first job before it is ready; one that is ORDERED has run others and may have the
+module in memory.  In PREPARING it is the parent's turn.  REFUSED is a job that the worker will not run, BROKEN a worker
+that cannot run it.  :data:`TRANSITIONS` has the rest; docs/states.md draws it and says what each state is.
+
+A job is stopped for one reason, the first.  A frame that the table does not have in a state, or that cannot be read, is
+as good as the worker's end: whoever moves the machine then says that the worker is gone.
 """
 
 from __future__ import annotations
