@@ -272,6 +272,43 @@ def test_a_worker_that_breaks_the_protocol_is_a_crash(
         assert report.outcome.kind is OutcomeKind.CRASHED
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "b'R' + (2).to_bytes(4, 'little') + b'{}'",
+        "b'x' + (0).to_bytes(4, 'little')",
+        "b'x' + (2**31).to_bytes(4, 'little')",
+    ],
+)
+def test_a_worker_that_talks_on_after_its_job_gets_no_other(
+    start: Start, plugin: Callable[..., None], job: MakeJob, hello: Path, more: str
+) -> None:
+    result = (
+        b'{"kind": "exited", "exit_code": 8, "trap": null, "wall_time_us": 1, "cpu_time_us": 1, '
+        b'"peak_memory": null, "fuel": null}'
+    )
+    both = f"b'R' + ({len(result)}).to_bytes(4, 'little') + {result!r} + {more}"
+    broken = LAX_RUNTIME.replace("return Execution(", f"import os; os.write(4, {both}); return Execution(")
+    plugin("plasm.runtime", "lax", broken)
+    with start("lax") as executor:
+        pids = executor.worker_pids
+        for _ in range(2):
+            report = executor.run(job(hello, "x"), CollectingSink())
+            assert report.outcome == Outcome.exited(8)
+            assert executor.worker_pids != pids
+            pids = executor.worker_pids
+
+
+def test_a_sinks_own_error_is_not_taken_for_the_workers_end(executor: Executor, job: MakeJob, hello: Path) -> None:
+    class Broken:
+        def write(self, stream: str, data: bytes) -> bool:
+            raise EOFError("the sink's own")
+
+    with pytest.raises(EOFError, match="the sink's own"):
+        executor.run(job(hello, "x"), Broken())
+    assert executor.run(job(hello, "x"), CollectingSink()).outcome == Outcome.exited(0)
+
+
 def test_a_runtime_that_cannot_be_interrupted_is_killed(
     start: Start, plugin: Callable[..., None], job: MakeJob, hello: Path
 ) -> None:

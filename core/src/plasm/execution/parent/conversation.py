@@ -38,6 +38,8 @@ GRACE_SECONDS: Final = 0.05
 class State(StrEnum):
     """How far the job has come."""
 
+    __hash__ = str.__hash__  # Enum's own is Python code, and every job looks things up by these
+
     LOADING = "loading"
     CONFINING = "confining"
     ORDERED = "ordered"
@@ -55,6 +57,8 @@ class State(StrEnum):
 
 class Event(StrEnum):
     """What happens: a frame of the worker's, a frame that answers it, or something that the parent sees."""
+
+    __hash__ = str.__hash__
 
     READY = "ready"
     PREPARING = "preparing"

@@ -100,22 +100,25 @@ class JobRun:
             if feeds_on is not None:
                 self._poll.unregister(feeds_on)
             for descriptor, _ in ready:
-                if not self._conversation.over:
-                    on_ready.get(descriptor, self._feed)()
-            if not self._conversation.over:
+                on_ready.get(descriptor, self._feed)()
+                if self._conversation.over:
+                    break
+            else:
                 self._look_at_limits()
 
     def _receive(self) -> None:
         try:
             for tag, payload in self._worker.receive():
                 if self._conversation.over:
-                    self._worker.kill()  # it goes on talking, so it is not given another job
-                    break
+                    raise frames.FrameError("a frame after the end of the job")
                 self._heed(self._conversation.receive(tag, payload))
                 self._enter()
-        except (EOFError, frames.FrameError):
-            self._conversation.gone(self._worker.trace)
-            self._enter()
+        except frames.FrameError:
+            if self._conversation.over:
+                self._worker.kill()  # its word on this job stands, and it gets no other
+            else:
+                self._conversation.gone(self._worker.trace)
+                self._enter()
 
     def _heed(self, said: Said) -> None:
         if isinstance(said, GuestEnd):
@@ -141,7 +144,7 @@ class JobRun:
     def _enter(self) -> None:
         """Do what a state calls for, once it is another."""
         state = self._conversation.state
-        if state is self._entered:
+        if state is self._entered or state is State.ENDED:
             return
         self._entered = state
         self._deadline = time.monotonic() + self._conversation.patience_s(self._wall_time_s)
@@ -182,7 +185,7 @@ class JobRun:
     def _look_at_limits(self) -> None:
         if self._conversation.guest_runs:
             self._stop(self._watch.exceeded(self._output.size))
-        if not self._conversation.over and time.monotonic() >= self._deadline:
+        if time.monotonic() >= self._deadline:
             self._conversation.timeout()
             self._enter()
 
@@ -206,9 +209,12 @@ class JobRun:
 
     def _register_input(self) -> int | None:
         """Watch the one descriptor that the next step of input waits for."""
-        if not self._feeds and not self._worker.unsent:
+        if self._worker.unsent:
+            source = None
+        elif self._stdin is not None and self._feeds:
+            source = self._stdin.descriptor
+        else:
             return None
-        source = None if self._worker.unsent or self._stdin is None else self._stdin.descriptor
         if source is None:
             self._poll.register(self._worker.receives_on, select.POLLOUT)
             return self._worker.receives_on

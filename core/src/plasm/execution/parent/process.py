@@ -69,14 +69,14 @@ class WorkerProcess:
         try:
             while self.runtime is None:
                 if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                    raise EOFError
+                    raise frames.FrameError("nothing in time")
                 for tag, payload in self.receive():
                     if tag == frames.FAILED:
                         raise refusal(payload)
                     if tag != frames.READY:
                         raise frames.FrameError(f"the frame {tag!r} of a worker without a job")
                     self.runtime = description(payload)
-        except (EOFError, frames.FrameError):
+        except frames.FrameError:
             self.kill()
             failure = WorkerFailed("a worker process did not become ready", hint="run: plasm plugins --load")
             failure.trace = self.trace
@@ -153,12 +153,11 @@ class WorkerProcess:
         """The frames about a job that have arrived; a trace is kept.
 
         Raises:
-            EOFError: the process has ended.
-            FrameError: the process does not keep to the protocol.
+            FrameError: the process has ended, or does not keep to the protocol.
         """
         data = os.read(self._spawned.from_worker, _READ_BYTES)
         if not data:
-            raise EOFError
+            raise frames.FrameError("the end of the process")
         for tag, payload in self._decoder.feed(data):
             if tag == frames.TRACE:
                 self.trace = payload[-frames.MAX_TRACE_BYTES :].decode("utf-8", "replace")

@@ -112,7 +112,7 @@ def _number(value: object) -> int | None:
 
 def _parse(payload: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(payload)
+        said = json.loads(payload.decode())
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
