@@ -17,8 +17,8 @@ from plasm.execution.parent.conversation import (
     PREPARATION_SECONDS,
     TRANSITIONS,
     Conversation,
-    Event,
     State,
+    Step,
 )
 from plasm.model import Outcome, OutcomeKind
 
@@ -37,15 +37,15 @@ RESULT = json.dumps(
 ).encode()
 
 SAID = {
-    frames.READY: (Event.READY, READY),
-    frames.PREPARING: (Event.PREPARING, b"key"),
-    frames.MODULE_WANTED: (Event.MODULE_WANTED, b""),
-    frames.COMPILED: (Event.COMPILED, b"code"),
-    frames.RUNNING: (Event.RUNNING, b""),
-    frames.RESULT: (Event.RESULT, RESULT),
-    frames.FAILED: (Event.FAILED, FAILED),
+    frames.READY: (Step.READY, READY),
+    frames.PREPARING: (Step.PREPARING, b"key"),
+    frames.MODULE_WANTED: (Step.MODULE_WANTED, b""),
+    frames.COMPILED: (Step.COMPILED, b"code"),
+    frames.RUNNING: (Step.RUNNING, b""),
+    frames.RESULT: (Step.RESULT, RESULT),
+    frames.FAILED: (Step.FAILED, FAILED),
 }
-"""The frames of a worker, each as the event that it is and with a payload that can be read."""
+"""The frames of a worker, each as the step that it is and with a payload that can be read."""
 
 
 def loading() -> Conversation:
@@ -150,8 +150,8 @@ def test_each_state_can_be_reached(state: State) -> None:
 @pytest.mark.parametrize("tag", SAID)
 def test_a_frame_leads_where_the_table_says_and_is_refused_elsewhere(state: State, tag: bytes) -> None:
     talk = REACHED[state]()
-    event, payload = SAID[tag]
-    following = TRANSITIONS.get((state, event))
+    step, payload = SAID[tag]
+    following = TRANSITIONS.get((state, step))
     if following is None:
         with pytest.raises(FrameError, match=state):
             talk.receive(tag, payload)

@@ -1,4 +1,4 @@
-"""The course of one job in its worker, as the parent follows it: frames and events in, states out; no I/O.
+"""The course of one job in its worker, as the parent follows it: steps in, states out; no I/O.
 
     LOADING ──▶ CONFINING ──┐
                             ├──▶ PREPARING ──▶ RESTORING or COMPILING ──┐
@@ -55,7 +55,7 @@ class State(StrEnum):
     ELSEWHERE = "elsewhere"
 
 
-class Event(StrEnum):
+class Step(StrEnum):
     """What happens: a frame of the worker's, a frame that answers it, or something that the parent sees."""
 
     __hash__ = str.__hash__
@@ -75,68 +75,68 @@ class Event(StrEnum):
     GONE = "gone"
 
 
-TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = MappingProxyType(
+TRANSITIONS: Final[Mapping[tuple[State, Step], State]] = MappingProxyType(
     {
-        (State.LOADING, Event.READY): State.CONFINING,
-        (State.LOADING, Event.FAILED): State.BROKEN,
-        (State.LOADING, Event.STOP): State.KILLED,
-        (State.LOADING, Event.TIMEOUT): State.BROKEN,
-        (State.LOADING, Event.GONE): State.BROKEN,
-        (State.CONFINING, Event.PREPARING): State.PREPARING,
-        (State.CONFINING, Event.FAILED): State.REFUSED,
-        (State.CONFINING, Event.STOP): State.KILLED,
-        (State.CONFINING, Event.TIMEOUT): State.BROKEN,
-        (State.CONFINING, Event.GONE): State.BROKEN,
-        (State.ORDERED, Event.PREPARING): State.PREPARING,
-        (State.ORDERED, Event.RUNNING): State.RUNNING,
-        (State.ORDERED, Event.RESULT): State.ENDED,
-        (State.ORDERED, Event.FAILED): State.REFUSED,
-        (State.ORDERED, Event.STOP): State.STOPPING,
-        (State.ORDERED, Event.TIMEOUT): State.STOPPING,
-        (State.ORDERED, Event.GONE): State.KILLED,
-        (State.PREPARING, Event.ARTIFACT): State.RESTORING,
-        (State.PREPARING, Event.MODULE): State.COMPILING,
-        (State.PREPARING, Event.ELSEWHERE): State.ELSEWHERE,
-        (State.RESTORING, Event.MODULE_WANTED): State.PREPARING,
-        (State.RESTORING, Event.RUNNING): State.RUNNING,
-        (State.RESTORING, Event.FAILED): State.REFUSED,
-        (State.RESTORING, Event.STOP): State.STOPPING,
-        (State.RESTORING, Event.TIMEOUT): State.BROKEN,
-        (State.RESTORING, Event.GONE): State.BROKEN,
-        (State.COMPILING, Event.COMPILED): State.COMPILING,
-        (State.COMPILING, Event.RUNNING): State.RUNNING,
-        (State.COMPILING, Event.FAILED): State.REFUSED,
-        (State.COMPILING, Event.STOP): State.STOPPING,
-        (State.COMPILING, Event.TIMEOUT): State.BROKEN,
-        (State.COMPILING, Event.GONE): State.BROKEN,
-        (State.RUNNING, Event.RESULT): State.ENDED,
-        (State.RUNNING, Event.FAILED): State.REFUSED,
-        (State.RUNNING, Event.STOP): State.STOPPING,
-        (State.RUNNING, Event.TIMEOUT): State.STOPPING,
-        (State.RUNNING, Event.GONE): State.KILLED,
-        (State.STOPPING, Event.PREPARING): State.KILLED,
-        (State.STOPPING, Event.MODULE_WANTED): State.KILLED,
-        (State.STOPPING, Event.COMPILED): State.STOPPING,
-        (State.STOPPING, Event.RUNNING): State.STOPPING,
-        (State.STOPPING, Event.RESULT): State.ENDED,
-        (State.STOPPING, Event.FAILED): State.REFUSED,
-        (State.STOPPING, Event.STOP): State.STOPPING,
-        (State.STOPPING, Event.TIMEOUT): State.KILLED,
-        (State.STOPPING, Event.GONE): State.KILLED,
+        (State.LOADING, Step.READY): State.CONFINING,
+        (State.LOADING, Step.FAILED): State.BROKEN,
+        (State.LOADING, Step.STOP): State.KILLED,
+        (State.LOADING, Step.TIMEOUT): State.BROKEN,
+        (State.LOADING, Step.GONE): State.BROKEN,
+        (State.CONFINING, Step.PREPARING): State.PREPARING,
+        (State.CONFINING, Step.FAILED): State.REFUSED,
+        (State.CONFINING, Step.STOP): State.KILLED,
+        (State.CONFINING, Step.TIMEOUT): State.BROKEN,
+        (State.CONFINING, Step.GONE): State.BROKEN,
+        (State.ORDERED, Step.PREPARING): State.PREPARING,
+        (State.ORDERED, Step.RUNNING): State.RUNNING,
+        (State.ORDERED, Step.RESULT): State.ENDED,
+        (State.ORDERED, Step.FAILED): State.REFUSED,
+        (State.ORDERED, Step.STOP): State.STOPPING,
+        (State.ORDERED, Step.TIMEOUT): State.STOPPING,
+        (State.ORDERED, Step.GONE): State.KILLED,
+        (State.PREPARING, Step.ARTIFACT): State.RESTORING,
+        (State.PREPARING, Step.MODULE): State.COMPILING,
+        (State.PREPARING, Step.ELSEWHERE): State.ELSEWHERE,
+        (State.RESTORING, Step.MODULE_WANTED): State.PREPARING,
+        (State.RESTORING, Step.RUNNING): State.RUNNING,
+        (State.RESTORING, Step.FAILED): State.REFUSED,
+        (State.RESTORING, Step.STOP): State.STOPPING,
+        (State.RESTORING, Step.TIMEOUT): State.BROKEN,
+        (State.RESTORING, Step.GONE): State.BROKEN,
+        (State.COMPILING, Step.COMPILED): State.COMPILING,
+        (State.COMPILING, Step.RUNNING): State.RUNNING,
+        (State.COMPILING, Step.FAILED): State.REFUSED,
+        (State.COMPILING, Step.STOP): State.STOPPING,
+        (State.COMPILING, Step.TIMEOUT): State.BROKEN,
+        (State.COMPILING, Step.GONE): State.BROKEN,
+        (State.RUNNING, Step.RESULT): State.ENDED,
+        (State.RUNNING, Step.FAILED): State.REFUSED,
+        (State.RUNNING, Step.STOP): State.STOPPING,
+        (State.RUNNING, Step.TIMEOUT): State.STOPPING,
+        (State.RUNNING, Step.GONE): State.KILLED,
+        (State.STOPPING, Step.PREPARING): State.KILLED,
+        (State.STOPPING, Step.MODULE_WANTED): State.KILLED,
+        (State.STOPPING, Step.COMPILED): State.STOPPING,
+        (State.STOPPING, Step.RUNNING): State.STOPPING,
+        (State.STOPPING, Step.RESULT): State.ENDED,
+        (State.STOPPING, Step.FAILED): State.REFUSED,
+        (State.STOPPING, Step.STOP): State.STOPPING,
+        (State.STOPPING, Step.TIMEOUT): State.KILLED,
+        (State.STOPPING, Step.GONE): State.KILLED,
         # What is left of the output may be too much.
-        (State.ENDED, Event.STOP): State.ENDED,
-        (State.KILLED, Event.STOP): State.KILLED,
+        (State.ENDED, Step.STOP): State.ENDED,
+        (State.KILLED, Step.STOP): State.KILLED,
     }
 )
 
 _BY_TAG: Final = {
-    frames.READY: Event.READY,
-    frames.PREPARING: Event.PREPARING,
-    frames.MODULE_WANTED: Event.MODULE_WANTED,
-    frames.COMPILED: Event.COMPILED,
-    frames.RUNNING: Event.RUNNING,
-    frames.RESULT: Event.RESULT,
-    frames.FAILED: Event.FAILED,
+    frames.READY: Step.READY,
+    frames.PREPARING: Step.PREPARING,
+    frames.MODULE_WANTED: Step.MODULE_WANTED,
+    frames.COMPILED: Step.COMPILED,
+    frames.RUNNING: Step.RUNNING,
+    frames.RESULT: Step.RESULT,
+    frames.FAILED: Step.FAILED,
 }
 _ENDS: Final = frozenset({State.ENDED, State.KILLED, State.REFUSED, State.BROKEN, State.ELSEWHERE})
 _ENDS_BY_SIGNAL: Final[dict[int, OutcomeKind]] = {
@@ -185,23 +185,23 @@ class Conversation:
         Raises:
             FrameError: not to be said now, or not understood; nothing has changed.
         """
-        event = _BY_TAG.get(tag)
-        if event is None or (following := TRANSITIONS.get((self.state, event))) is None:
+        step = _BY_TAG.get(tag)
+        if step is None or (following := TRANSITIONS.get((self.state, step))) is None:
             raise FrameError(f"the frame {tag!r} while {self.state}")
         said: Said = None
-        if event is Event.RESULT:
+        if step is Step.RESULT:
             said = replies.result(payload)
-        elif event is Event.READY:
+        elif step is Step.READY:
             said = replies.description(payload)
-        elif event is Event.FAILED:
+        elif step is Step.FAILED:
             said = replies.refusal(payload)
-        elif event is Event.PREPARING:
+        elif step is Step.PREPARING:
             said = self.artifact_key = replies.artifact_key(payload)
-        elif event is Event.COMPILED:
+        elif step is Step.COMPILED:
             if len(self._artifact) + len(payload) > MAX_ARTIFACT_BYTES:
                 raise FrameError("an artifact larger than any that is kept")
             self._artifact += payload
-        elif event is Event.RUNNING:
+        elif step is Step.RUNNING:
             said = bytes(self._artifact)
         self.state = following
         return said
@@ -210,17 +210,17 @@ class Conversation:
         """The tag of the frame by which PREPARING is left: the artifact where it is kept, else the module for a fresh
         worker, else the job goes elsewhere."""
         if artifact_kept:
-            self._move(Event.ARTIFACT)
+            self._move(Step.ARTIFACT)
             return frames.ARTIFACT
         if self._fresh:
-            self._move(Event.MODULE)
+            self._move(Step.MODULE)
             return frames.MODULE
-        self._move(Event.ELSEWHERE)
+        self._move(Step.ELSEWHERE)
         return frames.ELSEWHERE
 
     def stop(self, kind: OutcomeKind) -> None:
         """The job has to end as ``kind``: a limit has been passed, or nobody wants it any more."""
-        self._move(Event.STOP)
+        self._move(Step.STOP)
         self.stopped = self.stopped or kind
 
     def timeout(self) -> None:
@@ -230,7 +230,7 @@ class Conversation:
             WorkerFailed: before the job ran.
         """
         before = self.state
-        self._move(Event.TIMEOUT)
+        self._move(Step.TIMEOUT)
         if self.state is State.BROKEN:
             what = "loading the runtime" if before is State.LOADING else "compiling the module"
             raise WorkerFailed(f"{what} took longer than {PREPARATION_SECONDS:.0f} s")
@@ -244,7 +244,7 @@ class Conversation:
             InvalidModule: while it made the module ready.
         """
         before = self.state
-        self._move(Event.GONE)
+        self._move(Step.GONE)
         if self.state is State.BROKEN:
             error = _failure(before, raised=bool(trace))
             error.trace = trace
@@ -260,8 +260,8 @@ class Conversation:
         """How a job ended whose worker ended by the signal ``ended_by``, or by itself (0)."""
         return Outcome(self.stopped or _ENDS_BY_SIGNAL.get(ended_by, OutcomeKind.CRASHED))
 
-    def _move(self, event: Event) -> None:
-        self.state = TRANSITIONS[self.state, event]
+    def _move(self, step: Step) -> None:
+        self.state = TRANSITIONS[self.state, step]
 
 
 def _failure(state: State, *, raised: bool) -> PlasmError:
