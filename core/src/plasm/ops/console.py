@@ -51,5 +51,8 @@ def show_trace(trace: str) -> None:
     Args:
         trace: a traceback, which may be foreign text; each line is escaped.
     """
-    for line in trace.splitlines():
-        print(printable(line), file=sys.stderr)
+    if trace:
+        from plasm.model.text import printable
+
+        for line in trace.splitlines():
+            print(printable(line), file=sys.stderr)
