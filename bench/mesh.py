@@ -21,8 +21,8 @@ import anyio
 import plasm
 from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, PeerRecord, Transport
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
 from plasm.submission.exchange import submit
@@ -122,7 +122,7 @@ async def measure(kind: str, bare: str, node: str, transport: Transport, fresh: 
 
     async def remote_hello() -> None:
         sink = CollectingSink()
-        await submit(to_node, job, Immediately(sink))
+        await submit(to_node, job, NonblockingSink(sink))
         assert sink.content("stdout") == b"dlroW ,olleH\n"
 
     async def connect() -> None:
@@ -131,7 +131,7 @@ async def measure(kind: str, bare: str, node: str, transport: Transport, fresh: 
 
     async def first_contact() -> None:
         async with fresh() as another:
-            await submit(await another.dial(peer(node)), job, Immediately(CollectingSink()))
+            await submit(await another.dial(peer(node)), job, NonblockingSink(CollectingSink()))
 
     async def bare_payload() -> None:
         stream = await to_bare.open_stream(DRAIN)
@@ -142,7 +142,7 @@ async def measure(kind: str, bare: str, node: str, transport: Transport, fresh: 
 
     async def job_payload() -> None:
         with ReplayableInput(data) as stdin:
-            delivered = await submit(to_node, drain, Immediately(CollectingSink()), stdin=stdin)
+            delivered = await submit(to_node, drain, NonblockingSink(CollectingSink()), stdin=stdin)
         assert delivered.claims.stdin_size == PAYLOAD
 
     echoes, hellos = await in_turn(200, echo, remote_hello)

@@ -31,7 +31,7 @@ import plasm
 from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
 from plasm.errors import PlasmError
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh import JOB_PROTOCOL
 from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
@@ -110,7 +110,7 @@ class Load:
 
     async def _deliver(self, connection: Connection) -> None:
         sink = CollectingSink()
-        await submit(connection, self._good, Immediately(sink))
+        await submit(connection, self._good, NonblockingSink(sink))
         if sink.content("stdout") != b"dlroW ,olleH\n":
             raise PlasmError("the node gives another output")
         self.count["good"] += 1
@@ -129,7 +129,7 @@ class Load:
             pass
 
     async def _harm(self, text: str, connection: Connection) -> None:
-        await submit(connection, self._bad[text], Immediately(CollectingSink()))
+        await submit(connection, self._bad[text], NonblockingSink(CollectingSink()))
 
 
 async def watch(pid: int, load: Load, say: Callable[[str], None]) -> bool:

@@ -18,6 +18,7 @@ CORE_FLOORS = (
     {"__main__", "__init__"},
     {"cli"},
     {"testing"},
+    {"api"},
     {"client", "node"},
     {"control"},
     {"submission"},
@@ -179,3 +180,16 @@ def test_no_distribution_knows_another(package: str) -> None:
         for name in imports(path):
             top = name.split(".")[0]
             assert top == package or not top.startswith("plasm_"), f"{path.name} imports {name}"
+
+
+def test_submission_executes_nothing() -> None:
+    """A client that only hands jobs to peers loads nothing that runs them."""
+    reached, waiting = set[str](), {"plasm.submission.submitter", "plasm.submission.exchange", "plasm.client.node"}
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        path = CORE.source.joinpath(*name.split(".")[1:])
+        found = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if found.exists():
+            waiting |= {each for each in imports(found) if each.startswith("plasm.")} - reached
+    assert not {name for name in reached if name.startswith("plasm.execution")}

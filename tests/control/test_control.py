@@ -278,17 +278,13 @@ def test_what_is_no_request_is_told(node: NodeProcess, plasm_home: Path) -> None
 
 
 def test_run_has_the_node_itself_run_it(node: NodeProcess, plasm_home: Path, hello: Path) -> None:
-    from plasm import Invocation, Job, Manifest, read_module
-    from plasm.control.relayed import RelayedJob
-    from plasm.jobs.cancellation import Cancellation
-    from plasm.jobs.sinks import CollectingSink
+    from plasm import CollectingSink, Invocation, Job, Manifest, NodeClient, read_module
 
     module, sink, told = read_module(hello), CollectingSink(), []
     job = Job(Manifest(module.digest, Invocation(["abc"])), module)
-    with ControlClient(socket_of(plasm_home)) as client, Cancellation() as cancellation:
-        relayed = RelayedJob(client, job, sink, None, cancellation, told.append).run("run")
+    delivered = NodeClient().run(job, sink, chosen=told.append)
     assert sink.content("stdout") == b"cba\n"
-    assert str(relayed.peer) == node.peer == str(told[0])
+    assert str(delivered.peer) == node.peer == str(told[0].peer)
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

@@ -15,15 +15,13 @@ import pytest
 from mesh.processes import TCP, NodeProcess
 from mesh.test_hostile import resident
 
-from plasm import Invocation, Job, Manifest, read_module
+from plasm import Invocation, Job, Manifest, NodeClient, read_module
 from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
 from plasm.control.client import ControlClient
-from plasm.control.relayed import RelayedJob
 from plasm.errors import PeerRejected, PlasmError
-from plasm.jobs.cancellation import Cancellation
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
@@ -63,7 +61,7 @@ def test_hundreds_of_jobs_of_one_peer_are_answered_and_another_peer_is_served(
     async def ask(connection: Connection) -> None:
         sink = CollectingSink()
         try:
-            await submit(connection, job, Immediately(sink), stdin=given)
+            await submit(connection, job, NonblockingSink(sink), stdin=given)
         except PeerRejected as error:
             answers[error.message.rpartition(" ")[2]] += 1
             if answers.total() == MANY - 1:
@@ -112,7 +110,7 @@ def test_hundreds_of_the_owners_jobs_are_answered(
     def ask(client: ControlClient) -> None:
         sink = CollectingSink()
         try:
-            RelayedJob(client, job, sink, None, cancellation, lambda _: None).run("run")
+            NodeClient(connect=lambda: client).run(job, sink)
             answer = sink.content("stdout").decode()
         except PlasmError as error:
             answer = error.code
@@ -120,7 +118,7 @@ def test_hundreds_of_the_owners_jobs_are_answered(
             answers[answer] += 1
 
     before = resident(node)
-    with Cancellation() as cancellation, ExitStack() as clients:
+    with ExitStack() as clients:
         threads = [
             threading.Thread(target=ask, args=(clients.enter_context(ControlClient(path)),)) for _ in range(MANY)
         ]
@@ -142,7 +140,7 @@ def test_a_queue_that_fills_while_a_job_is_accepted_is_no_failure_of_the_job(hel
 
     async def ask(connection: Connection) -> None:
         try:
-            await submit(connection, job, Immediately(CollectingSink()))
+            await submit(connection, job, NonblockingSink(CollectingSink()))
             answers["delivered"] += 1
         except PeerRejected:
             answers["rejected"] += 1

@@ -17,8 +17,8 @@ from mesh.network import MemoryConnection, MemoryStream, MemoryTransport
 
 from plasm.contracts import PeerRecord
 from plasm.errors import PeerError, PeerLied, PeerUnreachable, PlasmError, ProtocolViolation, VerificationFailed
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import CapabilityRecord, Requirements, RuntimeOffer, sign
 from plasm.mesh.framing import frame
@@ -148,7 +148,7 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
 def submitted(mesh: World, serve: Any, job: Any, **settings: Any) -> Any:
     async def main() -> Any:
         async with lying(mesh, serve) as liar, mesh.client(liar) as client:
-            return await client.run(job, Immediately(CollectingSink()), Requirements(), **settings)
+            return await client.run(job, NonblockingSink(CollectingSink()), Requirements(), **settings)
 
     return run(main)
 
@@ -203,7 +203,7 @@ def test_a_liar_is_avoided_and_an_honest_peer_delivers(mesh: World, job: MakeJob
             mesh.client(first, second.record) as client,
         ):
             sink, honest = CollectingSink(), job(hello, "abc")
-            delivered = await client.run(honest, Immediately(sink), Requirements(), attempts=2)
+            delivered = await client.run(honest, NonblockingSink(sink), Requirements(), attempts=2)
             assert delivered.peer == second.record.peer
             assert sink.content("stdout") == b"cba\n"
             assert len(liar.offers) == 1
@@ -298,7 +298,7 @@ def test_the_receipt_that_was_delivered_verifies_by_itself(mesh: World, job: Mak
     async def main() -> None:
         async with mesh.node() as node, mesh.client(node.record) as client:
             sink = CollectingSink()
-            delivered = await client.run(job(hello, "x"), Immediately(sink), Requirements())
+            delivered = await client.run(job(hello, "x"), NonblockingSink(sink), Requirements())
             claims = verify(delivered.receipt)
             assert claims.node == node.record.peer
             assert claims.subjects[0].sha256 == hashlib.sha256(sink.content("stdout")).hexdigest()

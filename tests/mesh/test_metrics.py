@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs import EXIT, LOOP
 from plasm import Limits
 from plasm.errors import AddressUnavailable, InvalidModule, PeerNotFound
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 from plasm.node.configuration import PolicyReload
 from plasm.node.policy import Policy
@@ -72,7 +72,7 @@ def test_jobs_offers_and_bytes_are_counted(mesh: World, job: MakeJob, hello: Pat
 
             async def have_run(module: Any, *arguments: str, limits: Limits | None = None) -> None:
                 made = job(module, *arguments, limits=limits)
-                await client.run(made, Immediately(CollectingSink()), Requirements.of(made.manifest))
+                await client.run(made, NonblockingSink(CollectingSink()), Requirements.of(made.manifest))
 
             before = await scraped(node)
             assert before("plasm_jobs_total", "exited") == 0
@@ -115,7 +115,7 @@ async def endless_job(node: Running, client: Submitter, job: MakeJob) -> AsyncIt
     """While a client has the node run a job without an end; then the client goes."""
     loop = job(LOOP, limits=Limits(wall_time=600_000))
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(client.run, loop, Immediately(CollectingSink()), Requirements.of(loop.manifest)))
+        tasks.start_soon(partial(client.run, loop, NonblockingSink(CollectingSink()), Requirements.of(loop.manifest)))
         await until(node, "accepted")
         yield
         tasks.cancel_scope.cancel()

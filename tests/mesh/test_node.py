@@ -16,8 +16,8 @@ from mesh.conftest import MakeJob, SeedSigner, World
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Limits, Outcome, OutcomeKind
 from plasm.errors import InvalidModule, PeerNotFound
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 from plasm.node.policy import Policy
 
@@ -34,7 +34,7 @@ def test_a_job_comes_back_with_a_receipt_of_the_node(mesh: World, job: MakeJob, 
     async def main() -> None:
         async with mesh.node() as node, mesh.client(node.record) as client:
             sink, hello_job = CollectingSink(), job(hello, "Grüße, 世界")
-            delivered = await client.run(hello_job, Immediately(sink), needs(hello_job))
+            delivered = await client.run(hello_job, NonblockingSink(sink), needs(hello_job))
             assert sink.content("stdout").decode() == "界世 ,eßürG\n"
             assert delivered.peer == SeedSigner("node").peer
             assert delivered.claims.outcome == Outcome.exited(0)
@@ -56,7 +56,7 @@ def test_a_module_travels_once(mesh: World, job: MakeJob, hello: Path) -> None:
         async with mesh.node() as node, mesh.client(node.record) as client:
             for _ in range(3):
                 hello_job = job(hello, "x")
-                await client.run(hello_job, Immediately(CollectingSink()), needs(hello_job))
+                await client.run(hello_job, NonblockingSink(CollectingSink()), needs(hello_job))
         assert [line["cached"] for line in node.log() if line["event"] == "accepted"] == [False, True, True]
 
     run(main)
@@ -70,7 +70,7 @@ def test_input_of_every_size_arrives_and_is_in_the_receipt(mesh: World, job: Mak
         async with mesh.node() as node, mesh.client(node.record) as client:
             sink, hello_job = CollectingSink(), job(hello)
             with ReplayableInput(data) as stdin:
-                delivered = await client.run(hello_job, Immediately(sink), needs(hello_job), stdin=stdin)
+                delivered = await client.run(hello_job, NonblockingSink(sink), needs(hello_job), stdin=stdin)
             assert delivered.claims.stdin == hashlib.sha256(data).hexdigest()
             assert delivered.claims.stdin_size == size
             assert sink.content("stdout") == b"edcba9876543210\n" * (size // 16) + b"x" * (size % 16)
@@ -83,7 +83,7 @@ def test_input_that_nobody_reads_does_not_hold_up_the_end(mesh: World, job: Make
         async with mesh.node() as node, mesh.client(node.record) as client:
             exits = job(EXIT % 3)
             with ReplayableInput(bytes(5 * 2**20)) as stdin:
-                delivered = await client.run(exits, Immediately(CollectingSink()), needs(exits), stdin=stdin)
+                delivered = await client.run(exits, NonblockingSink(CollectingSink()), needs(exits), stdin=stdin)
             assert delivered.claims.outcome == Outcome.exited(3)
 
     run(main)
@@ -102,7 +102,9 @@ def test_every_outcome_travels(mesh: World, job: MakeJob, text: str, limits: Lim
     async def main() -> None:
         async with mesh.node() as node, mesh.client(node.record) as client:
             ending = job(text, limits=limits)
-            assert (await client.run(ending, Immediately(CollectingSink()), needs(ending))).claims.outcome.kind is kind
+            assert (
+                await client.run(ending, NonblockingSink(CollectingSink()), needs(ending))
+            ).claims.outcome.kind is kind
 
     run(main)
 
@@ -112,7 +114,7 @@ def test_a_module_that_cannot_run_is_told_with_its_own_error(mesh: World, job: M
         async with mesh.node() as node, mesh.client(node.record) as client:
             library = job('(module (func (export "add")))')
             with pytest.raises(InvalidModule, match="_start"):
-                await client.run(library, Immediately(CollectingSink()), needs(library))
+                await client.run(library, NonblockingSink(CollectingSink()), needs(library))
 
     run(main)
 
@@ -135,7 +137,7 @@ def test_what_the_operator_does_not_allow_is_rejected_with_the_reason(
         async with mesh.node(policy=policy) as node, mesh.client(node.record) as client:
             refused = job(hello, "x", limits=limits)
             with pytest.raises(PeerNotFound, match=reason):
-                await client.run(refused, Immediately(CollectingSink()), needs(refused))
+                await client.run(refused, NonblockingSink(CollectingSink()), needs(refused))
         assert "rejected" in node.events()
         assert "accepted" not in node.events()
 
@@ -148,7 +150,7 @@ def test_a_requirement_that_is_not_met_is_not_even_offered(mesh: World, job: Mak
             hello_job = job(hello, "x")
             with pytest.raises(PeerNotFound, match="architecture"):
                 await client.run(
-                    hello_job, Immediately(CollectingSink()), Requirements.of(hello_job.manifest, arch="riscv64")
+                    hello_job, NonblockingSink(CollectingSink()), Requirements.of(hello_job.manifest, arch="riscv64")
                 )
         assert "offered" not in node.events()
 
@@ -174,7 +176,7 @@ def test_cancelling_resets_the_stream_and_the_node_kills_the_job(mesh: World, jo
         async with mesh.node() as node, mesh.client(node.record) as client:
             sink, flood = Waits(), job(FLOOD, limits=endless)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(partial(client.run, flood, Immediately(sink), needs(flood)))
+                tasks.start_soon(partial(client.run, flood, NonblockingSink(sink), needs(flood)))
                 await sink.running.wait()
                 tasks.cancel_scope.cancel()
         assert "gone" in node.events()
@@ -191,7 +193,7 @@ def test_a_node_that_drains_finishes_what_runs_and_takes_nothing_new(mesh: World
                 sink = Waits()
 
                 async def first() -> None:
-                    delivered = await client.run(long, Immediately(sink), needs(long), stdin=_Held(stdin, release))  # type: ignore[arg-type]
+                    delivered = await client.run(long, NonblockingSink(sink), needs(long), stdin=_Held(stdin, release))  # type: ignore[arg-type]
                     assert delivered.claims.outcome == Outcome.exited(0)
 
                 release = anyio.Event()
@@ -201,7 +203,7 @@ def test_a_node_that_drains_finishes_what_runs_and_takes_nothing_new(mesh: World
                     node.node.drain()
                     await anyio.lowlevel.checkpoint()
                     with pytest.raises(PeerNotFound, match="draining"):
-                        await client.run(hello_job, Immediately(CollectingSink()), needs(hello_job))
+                        await client.run(hello_job, NonblockingSink(CollectingSink()), needs(hello_job))
                     release.set()
             assert sink.content("stdout") == b"tsrif\n"
         assert node.events()[-1] == "stopped"

@@ -16,8 +16,8 @@ from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess
 
 from plasm import Limits, Outcome
 from plasm.errors import InvalidConfig, PeerNotFound
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 from plasm.node.configuration import PolicyReload, ReloadableConfig
 from plasm.node.policy import Policy
@@ -48,10 +48,10 @@ def test_each_list_and_limit_holds_from_now_on_and_back(mesh: World, job: MakeJo
         hello_job = job(hello, "x")
         needs = Requirements.of(hello_job.manifest)
         async with mesh.node() as node, mesh.client(node.record) as client:
-            await client.run(hello_job, Immediately(CollectingSink()), needs)
+            await client.run(hello_job, NonblockingSink(CollectingSink()), needs)
             await node.node.reload(reads(policy))
             with pytest.raises(PeerNotFound):
-                await client.run(hello_job, Immediately(CollectingSink()), needs)
+                await client.run(hello_job, NonblockingSink(CollectingSink()), needs)
             await node.node.reload(reads(Policy(offers_per_minute=1_000_000)))
             await _refilled(client, hello_job, needs)
         assert node.events().count("reloaded") == 2
@@ -64,7 +64,7 @@ async def _refilled(client: Any, job: Any, needs: Requirements) -> None:
     with anyio.fail_after(PATIENCE_SECONDS):
         while True:
             try:
-                await client.run(job, Immediately(CollectingSink()), needs)
+                await client.run(job, NonblockingSink(CollectingSink()), needs)
             except PeerNotFound:
                 continue
             return
@@ -88,7 +88,7 @@ def test_a_job_that_runs_is_not_touched(mesh: World, job: MakeJob, hello: Path) 
 
                 delivered = await client.run(
                     hello_job,
-                    Immediately(sink),
+                    NonblockingSink(sink),
                     Requirements.of(hello_job.manifest),
                     stdin=Reloading(),  # type: ignore[arg-type]
                 )
@@ -106,7 +106,7 @@ def test_a_mistake_is_told_and_changes_nothing(mesh: World, job: MakeJob, hello:
         hello_job = job(hello, "x")
         async with mesh.node() as node, mesh.client(node.record) as client:
             await node.node.reload(broken)
-            await client.run(hello_job, Immediately(CollectingSink()), Requirements.of(hello_job.manifest))
+            await client.run(hello_job, NonblockingSink(CollectingSink()), Requirements.of(hello_job.manifest))
         (line,) = [line for line in node.log() if line["event"] == "reload-failed"]
         assert line["code"] == "invalid-config"
         assert "config.toml:3:1" in line["detail"]

@@ -14,7 +14,7 @@ from mesh.test_liars import LIAR, Answer, Liar, answering, lying
 
 from plasm.contracts.runtime import Stream
 from plasm.errors import InvalidModule, OutputUnwanted, PeerLied, PeerNotFound, PlasmError, WorkerFailed
-from plasm.jobs.sinks import CollectingSink, Immediately, OutputReceiver
+from plasm.jobs.sinks import AsyncOutputSink, CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 from plasm.mesh.messages import Accept, Failure, Offer, Reject, RejectReason
 from plasm.model import PeerId
@@ -79,7 +79,7 @@ def test_a_peer_has_failed_what_it_took_and_is_to_blame_for(
     told: str | None,
 ) -> None:
     witness, sink = Remembering(), receiver()
-    into: OutputReceiver = sink if isinstance(sink, Unwanting) else Immediately(sink)
+    into: AsyncOutputSink = sink if isinstance(sink, Unwanting) else NonblockingSink(sink)
 
     async def main() -> None:
         transport = MemoryTransport(mesh.network, SeedSigner("client").peer)

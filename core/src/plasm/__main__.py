@@ -14,6 +14,7 @@ def main() -> None:
     """Run the command line and leave with its exit status."""
     # Imports make no garbage, and looking for it takes a tenth of a short run.
     gc.disable()
+    _replace_closed_streams()
     started = _start_early(sys.argv[1:])
     from plasm.cli.app import main as run_command_line
 
@@ -22,6 +23,32 @@ def main() -> None:
         started.kill()
     # Everything is written and the worker is gone; what is left to tear down belongs to the kernel.
     os._exit(status)
+
+
+def _replace_closed_streams() -> None:
+    """Put something in the place of each standard stream that is closed: the next file or pipe that is opened would
+    take its number, and a job's output would go there.
+
+    An input is empty then, output has no reader any more, and messages are lost.
+    """
+    closed = [number for number in range(3) if not _is_open(number)]
+    for number in closed:  # what is opened takes the lowest number that is free, which is this one
+        if number == 1:
+            reader, writer = os.pipe()
+            os.dup2(writer, reader)
+            os.close(writer)
+        else:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        name = ("stdin", "stdout", "stderr")[number]
+        setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - open to the end
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _start_early(arguments: Sequence[str]) -> Spawned | None:

@@ -142,7 +142,7 @@ class QueueFull(PlasmError):
 
 
 class JobCancelled(PlasmError):
-    """A job that was cancelled before it could be given to a worker."""
+    """A job that was cancelled before there was a result."""
 
     code = "cancelled"
     exit_status = ExitStatus.INTERRUPTED

@@ -1,5 +1,6 @@
 """The ``plasm`` command itself: global options, the table of commands, and the one place where errors are shown."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import plasm
-from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError
+from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError, UnwritableOutput
 from plasm.execution.parent.spawn import Spawned
 from plasm.ops.console import say, show_error
 
@@ -134,7 +135,8 @@ def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
         status = show_error(error, as_json=as_json)
     except typer.TyperException as error:
         if type(error).__name__ == _NO_ARGUMENTS:
-            typer.echo(error.format_message(), err=True)
+            with contextlib.suppress(OSError):
+                typer.echo(error.format_message(), err=True)
             status = ExitStatus.FAILED
         else:
             status = show_error(_usage_error(error), as_json=as_json)
@@ -143,15 +145,27 @@ def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
     except BrokenPipeError:
         return ExitStatus.OUTPUT_CLOSED
     except Exception as error:
+        failed = _flush() if isinstance(error, OSError) else None
+        if failed is not None:
+            return failed
         if os.environ.get("PLASM_DEBUG"):
             raise
         status = show_error(_internal_error(error), as_json=as_json)
+    failed = _flush()
+    return status if failed is None else failed
+
+
+def _flush() -> int | None:
+    """Write out what has been printed; where that cannot be done, tell it and return the exit status."""
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
+    except BrokenPipeError:
         return ExitStatus.OUTPUT_CLOSED
-    return status
+    except OSError as error:
+        return show_error(UnwritableOutput(f"stdout cannot be written: {error.strerror}"), as_json=False)
+    return None
 
 
 # A command whose subcommand is missing; its message is the help.  The class is of typer's private part.

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 from attrs import field, frozen
 
+from plasm.errors import InvalidInput
 from plasm.model import PeerId
 
 

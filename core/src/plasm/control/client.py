@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -95,6 +96,11 @@ class ControlClient:
         if kind == "error":
             raise by_code(str(value.get("code")))(str(value.get("message")), hint=str(value.get("hint") or ""))
         return kind, value
+
+    def shut_down(self) -> None:
+        """Give up what was asked for; whoever waits in :meth:`receive` hears that the node has gone."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection; what was asked for is given up."""

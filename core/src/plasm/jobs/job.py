@@ -30,6 +30,17 @@ class Job:
         if tuple(preopen.mount for preopen in self.preopens) != self.manifest.invocation.mounts:
             raise InvalidInput("the manifest's mounts and the folders given differ", hint="use Manifest.bind")
 
+    def check_portable(self) -> None:
+        """Refuse a job that cannot be sent to another machine.
+
+        Raises:
+            InvalidInput: it has folders.
+        """
+        if self.preopens:
+            raise InvalidInput(
+                "a job with folders cannot be sent to a peer", hint="use plasm run, or pass input on stdin"
+            )
+
     @property
     def writes_files(self) -> bool:
         """Whether the job may write to a folder."""

@@ -12,15 +12,31 @@ _SPOOL_BYTES: Final = 16 * 2**20
 
 
 class OutputSink(Protocol):
-    """Where a running job's output goes, as it comes."""
+    """Takes a running job's output, as it comes."""
 
     def write(self, stream: Stream, data: bytes) -> bool:
-        """Take ``data``; ``False`` says that it was not taken and that the job must stop."""
+        """Take ``data``, which the job wrote to ``stream``; may block, and the job waits then.
+
+        Args:
+            stream: ``"stdout"`` or ``"stderr"``.
+            data: at least one byte; the parts of one stream come in their order.
+
+        Returns:
+            Whether it was taken; ``False`` stops the job.
+        """
+        ...
+
+
+class AsyncOutputSink(Protocol):
+    """An :class:`OutputSink` for asynchronous programs."""
+
+    async def write(self, stream: Stream, data: bytes) -> bool:
+        """See :meth:`OutputSink.write`."""
         ...
 
 
 class CollectingSink:
-    """Keeps a job's output in memory."""
+    """An :class:`OutputSink` that keeps the output in memory."""
 
     def __init__(self) -> None:
         self._parts: dict[Stream, list[bytes]] = {"stdout": [], "stderr": []}
@@ -34,16 +50,8 @@ class CollectingSink:
         return b"".join(self._parts[stream])
 
 
-class OutputReceiver(Protocol):
-    """Where the output of a job on a peer goes, as it comes."""
-
-    async def write(self, stream: Stream, data: bytes) -> bool:
-        """Take ``data``; ``False`` says that it was not taken and that the job must stop."""
-        ...
-
-
-class Immediately:
-    """Passes output on to a sink that never waits."""
+class NonblockingSink:
+    """An :class:`AsyncOutputSink` that writes to a ``sink`` which never blocks."""
 
     def __init__(self, sink: OutputSink) -> None:
         self._sink = sink
@@ -52,8 +60,20 @@ class Immediately:
         return self._sink.write(stream, data)
 
 
+class ThreadedSink:
+    """An :class:`AsyncOutputSink` that writes to a ``sink`` in a thread, for that may block."""
+
+    def __init__(self, sink: OutputSink) -> None:
+        self._sink = sink
+
+    async def write(self, stream: Stream, data: bytes) -> bool:
+        import anyio.to_thread
+
+        return await anyio.to_thread.run_sync(self._sink.write, stream, data)
+
+
 class HeldOutput:
-    """Keeps a job's output, in a temporary file where it is large, until it may be seen."""
+    """An :class:`AsyncOutputSink` that keeps the output until it may be seen; in a temporary file where it is large."""
 
     def __init__(self) -> None:
         import tempfile
@@ -66,11 +86,11 @@ class HeldOutput:
         self._parts.append((stream, len(data)))
         return True
 
-    async def release(self, receiver: OutputReceiver) -> None:
+    async def release(self, sink: AsyncOutputSink) -> None:
         """Pass all of it on, in the order in which it came."""
         self._file.seek(0)
         for stream, size in self._parts:
-            if not await receiver.write(stream, self._file.read(size)):
+            if not await sink.write(stream, self._file.read(size)):
                 return
 
     def __enter__(self) -> HeldOutput:

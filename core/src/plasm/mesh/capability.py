@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PAYLOAD_TYPE: Final = "application/vnd.plasm.capability+cbor"
 LIFETIME_S: Final = 15 * 60
 CLOCK_SKEW_S: Final = 5 * 60
+ARCHITECTURES: Final = ("x86_64", "aarch64")
+"""The architectures for which Plasm is built, as nodes advertise them: by the kernel's names (``uname -m``)."""
 _MAX_ITEMS: Final = 64
 _MAX_TEXT: Final = 256
 

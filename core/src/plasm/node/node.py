@@ -153,7 +153,8 @@ class Node:
                 own = LoopbackConnection(self.peer, self._serve, tasks)
                 revisiting = Revisiting(known, transport, tasks, lambda: self._policy.deny)
                 finders: list[Finder] = [revisiting, *await self._advertise(network, transport)]
-                submitter = Submitter(transport, finders, own=own, witness=known)
+                runtimes = self._host.names(PluginKind.RUNTIME)
+                submitter = Submitter(transport, finders, own=own, witness=known, runtimes=runtimes)
                 relay = Relay(submitter, modules)
                 answers = Answers(
                     self.peer, self._addresses, engines, service, store, known, submitter, relay, self.drain

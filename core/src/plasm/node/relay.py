@@ -14,8 +14,8 @@ from plasm.contracts.runtime import Stream
 from plasm.control.job import ControlJob, read_offer, read_peers, said
 from plasm.control.server import ControlConnection, Fields
 from plasm.errors import InvalidInput
+from plasm.jobs.input import ReplayableInput
 from plasm.jobs.job import Job
-from plasm.jobs.replay import ReplayableInput
 from plasm.mesh.capability import CapabilityRecord, Requirements
 from plasm.mesh.messages import Offer, OutputChunk, Result, StdinChunk, StdinEnd
 from plasm.model import PeerId

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -16,10 +17,12 @@ def show_json(document: Any) -> None:
 
 
 def say(message: str) -> None:
-    """Print one line for a person, on stderr; what a terminal would obey is escaped."""
+    """Print one line for a person, on stderr, with what a terminal would obey escaped; where that cannot be written,
+    the work goes on."""
     from plasm.model.text import printable  # most commands have nothing to say
 
-    print(f"plasm: {printable(message)}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"plasm: {printable(message)}", file=sys.stderr)
 
 
 def show_error(error: PlasmError, *, as_json: bool) -> int:

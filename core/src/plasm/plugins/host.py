@@ -33,6 +33,11 @@ class PluginHost:
         """Whether the configuration turns this plugin off."""
         return not self.config.disabled_plugins.isdisjoint({entry.name, f"{entry.kind}:{entry.name}"})
 
+    def names(self, kind: PluginKind) -> tuple[str, ...]:
+        """The names of the plugins of ``kind`` that may be used, the preferred one first."""
+        found = {entry.name for entry in self.entries if entry.kind is kind and not self.disabled(entry)}
+        return tuple(sorted(found, key=lambda name: (name != PREFERRED.get(kind), name)))
+
     def select(self, kind: PluginKind, name: str | None = None) -> PluginEntry:
         """The plugin of ``kind`` called ``name``; without a name, the preferred one or the only one.
 

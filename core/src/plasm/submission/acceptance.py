@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from attrs import frozen
+
 from plasm.errors import InvalidReceipt, PeerLied, VerificationFailed
 from plasm.jobs.job import Job
 from plasm.model import OutcomeKind, PeerId, Sha256, sha256_hex
 from plasm.receipts import Expectation, Receipt, require, verify
+
+
+@frozen
+class Delivered:
+    """A result that was accepted: the peer's claims, and the receipt that they come from, an envelope as JSON."""
+
+    peer: PeerId
+    claims: Receipt
+    receipt: bytes
 
 
 def accept(
@@ -18,8 +29,8 @@ def accept(
     nonce: str,
     sent: Callable[[int], Sha256 | None] | None,
     output: Mapping[str, Sha256],
-) -> Receipt:
-    """The claims of ``receipt``, which ``peer`` signed about ``job`` as it was sent with ``nonce``.
+) -> Delivered:
+    """The result that ``receipt`` speaks of, which ``peer`` signed about ``job`` as it was sent with ``nonce``.
 
     ``sent`` gives the digest of the first so many bytes of the input, ``None`` where not so many were sent; it is
     ``None`` itself where there was no input.  ``output`` are the digests of what came.
@@ -44,7 +55,7 @@ def accept(
         _check_plausible(claims, job)
     except (InvalidReceipt, VerificationFailed) as error:
         raise PeerLied(f"{peer} lied: {error.message}", hint="do not rely on its output") from None
-    return claims
+    return Delivered(peer, claims, receipt)
 
 
 def _input(claims: Receipt, sent: Callable[[int], Sha256 | None] | None) -> Sha256:

@@ -12,12 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 import anyio
-from attrs import frozen
 
 from plasm.contracts import Connection
 from plasm.contracts.runtime import Stream
 from plasm.errors import (
-    InvalidInput,
     OutputUnwanted,
     PeerRejected,
     PeerUnreachable,
@@ -25,9 +23,9 @@ from plasm.errors import (
     QueueFull,
     by_code,
 )
+from plasm.jobs.input import ReplayableInput
 from plasm.jobs.job import Job
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import OutputReceiver
+from plasm.jobs.sinks import AsyncOutputSink
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
 from plasm.mesh.capability import CapabilityRecord, verify
 from plasm.mesh.job_stream import JobStream, Role
@@ -47,21 +45,11 @@ from plasm.mesh.messages import (
 from plasm.model import PeerId, Sha256
 from plasm.model.manifest import canonical
 from plasm.ops.concurrency import beside
-from plasm.receipts import Receipt
 from plasm.streams import JobChannel, receive_only
-from plasm.submission.acceptance import accept
+from plasm.submission.acceptance import Delivered, accept
 
 ANSWER_SECONDS: Final = 30.0
 SILENCE_SECONDS: Final = 30.0  # a node says every five seconds that a job goes on
-
-
-@frozen
-class Delivered:
-    """A result that was accepted: the peer's claims, and the receipt that they come from."""
-
-    peer: PeerId
-    claims: Receipt
-    receipt: bytes
 
 
 async def identify(connection: Connection, now: float) -> CapabilityRecord:
@@ -88,13 +76,13 @@ async def identify(connection: Connection, now: float) -> CapabilityRecord:
 async def submit(
     connection: Connection,
     job: Job,
-    receiver: OutputReceiver,
+    sink: AsyncOutputSink,
     *,
     stdin: ReplayableInput | None = None,
     nonce: str | None = None,
     accepted: Callable[[], Awaitable[None]] | None = None,
 ) -> Delivered:
-    """Run ``job`` on the peer at the other end of ``connection``, its output going to ``receiver``.
+    """Run ``job`` on the peer at the other end of ``connection``, its output going to ``sink``.
 
     ``nonce`` is for a client that verifies once more itself; ``accepted`` is called when the peer has taken the job.
     Cancelling the call cancels the job.
@@ -105,11 +93,10 @@ async def submit(
         PeerError: the peer went away, failed, or does not keep to the protocol.
         PlasmError: what the peer says that is wrong with the job itself, in the class of its code.
     """
-    if job.preopens:
-        raise InvalidInput("a job with folders cannot be sent to a peer", hint="use plasm run, or pass input on stdin")
+    job.check_portable()
     stream = await connection.open_stream(JOB_PROTOCOL)
     machine = JobStream(Role.CLIENT, max_stdin=2**63, max_output=job.manifest.limits.output)
-    exchange = _Exchange(connection.peer, JobChannel(stream, machine), job, receiver, stdin, nonce, accepted)
+    exchange = _Exchange(connection.peer, JobChannel(stream, machine), job, sink, stdin, nonce, accepted)
     try:
         delivered = await exchange.run()
         await stream.send_eof()
@@ -130,7 +117,7 @@ class _Exchange:
         peer: PeerId,
         channel: JobChannel,
         job: Job,
-        receiver: OutputReceiver,
+        sink: AsyncOutputSink,
         stdin: ReplayableInput | None,
         nonce: str | None,
         accepted: Callable[[], Awaitable[None]] | None,
@@ -138,7 +125,7 @@ class _Exchange:
         self._peer = peer
         self._channel = channel
         self._job = job
-        self._receiver = receiver
+        self._sink = sink
         self._stdin = stdin
         self._accepted = accepted
         self._nonce = nonce or os.urandom(32).hex()
@@ -158,7 +145,7 @@ class _Exchange:
             await self._accepted()
         module_wanted = answer.module_wanted
         result = await beside(self._receive_all, lambda: self._send_all(module_wanted))
-        return Delivered(self._peer, self._verified(result.receipt), result.receipt)
+        return self._verified(result.receipt)
 
     async def _send_all(self, module_wanted: bool) -> None:
         data = self._job.module.data
@@ -200,10 +187,10 @@ class _Exchange:
 
     async def _take(self, stream: Stream, data: bytes) -> None:
         self._hashes[stream].update(data)
-        if not await self._receiver.write(stream, data):
+        if not await self._sink.write(stream, data):
             raise OutputUnwanted("the output is not wanted any more")
 
-    def _verified(self, receipt: bytes) -> Receipt:
+    def _verified(self, receipt: bytes) -> Delivered:
         return accept(
             receipt,
             peer=self._peer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -20,17 +21,17 @@ from plasm.errors import (
     VerificationFailed,
     WorkerFailed,
 )
+from plasm.jobs.input import ReplayableInput
 from plasm.jobs.job import Job
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import HeldOutput, OutputReceiver
-from plasm.mesh.capability import CapabilityRecord, Requirements, capability_key
+from plasm.jobs.sinks import AsyncOutputSink, HeldOutput
+from plasm.mesh.capability import ARCHITECTURES, CapabilityRecord, Requirements, capability_key
 from plasm.model import PeerId
 from plasm.ops.concurrency import task_group
-from plasm.submission.exchange import Delivered, identify, submit
+from plasm.submission.acceptance import Delivered
+from plasm.submission.exchange import identify, submit
 from plasm.submission.search import Finder, search
 
 SEARCH_SECONDS: Final = 10.0
-_ARCHITECTURES: Final = ("x86_64", "aarch64")
 
 
 @frozen
@@ -74,7 +75,11 @@ class NoWitness:
 
 class Submitter:
     """Hands jobs to peers that are ``named`` or that ``finders`` find, over ``transport``; where none takes a job, to
-    the node itself, by the connection ``own``.  ``witness`` is told how it goes."""
+    the node itself, by the connection ``own``.  ``witness`` is told how it goes.
+
+    ``runtimes`` are the names of runtimes that nodes are looked for by where a job asks for none; without any, all
+    nodes are looked for.
+    """
 
     def __init__(
         self,
@@ -83,21 +88,26 @@ class Submitter:
         named: Sequence[PeerRecord] = (),
         own: Connection | None = None,
         witness: Witness | None = None,
+        *,
+        runtimes: Sequence[str] = (),
     ) -> None:
         self._transport = transport
         self._finders = finders
         self._named = tuple(named)
         self._own = own
         self._witness = witness or NoWitness()
+        self._runtimes = tuple(runtimes)
 
     def also(self, named: Sequence[PeerRecord]) -> Submitter:
         """The same, that asks these peers and no others, where there are any."""
-        return Submitter(self._transport, (), named, self._own, self._witness) if named else self
+        if not named:
+            return self
+        return Submitter(self._transport, (), named, self._own, self._witness, runtimes=self._runtimes)
 
     async def run(
         self,
         job: Job,
-        receiver: OutputReceiver,
+        sink: AsyncOutputSink,
         requirements: Requirements,
         *,
         stdin: ReplayableInput | None = None,
@@ -120,7 +130,7 @@ class Submitter:
         failure: PlasmError | None = None
         held = attempts > 1
         last = [PeerRecord(self._own.peer)] if self._own is not None and not self._named else []
-        async with search(self._named, self._finders, _keys(requirements), seconds, last) as candidates:
+        async with search(self._named, self._finders, self._keys(requirements), seconds, last) as candidates:
             async for found in candidates:
                 try:
                     candidate = await self._ask(found, size)
@@ -132,10 +142,10 @@ class Submitter:
                     if chosen is not None:
                         take = partial(take, accepted=partial(chosen, candidate.record))
                     if not held:
-                        return await take(receiver)
+                        return await take(sink)
                     with HeldOutput() as output:
                         delivered = await take(output)
-                        await output.release(receiver)
+                        await output.release(sink)
                     return delivered
                 except PeerRejected as error:
                     refusals.append(str(error))
@@ -166,6 +176,12 @@ class Submitter:
             async for found in candidates:
                 tasks.start_soon(ask, found)
 
+    def _keys(self, requirements: Requirements) -> Sequence[str | None]:
+        """What peers that meet the requirements may be found by; ``None`` finds any peer."""
+        architectures = (requirements.arch,) if requirements.arch else {*ARCHITECTURES, platform.machine()}
+        runtimes = (requirements.runtime,) if requirements.runtime else self._runtimes
+        return [capability_key(arch, runtime) for arch in architectures for runtime in runtimes] or [None]
+
     async def _ask(self, found: PeerRecord, payload: int) -> Candidate:
         if self._own is not None and found.peer == self._own.peer:
             connection = self._own
@@ -181,7 +197,7 @@ class Submitter:
         self,
         connection: Connection,
         job: Job,
-        receiver: OutputReceiver,
+        sink: AsyncOutputSink,
         *,
         stdin: ReplayableInput | None,
         nonce: str | None,
@@ -190,7 +206,7 @@ class Submitter:
         """:func:`submit`, with the witness told of its end; that the job or its owner is to blame is no matter of the
         peer's."""
         try:
-            delivered = await submit(connection, job, receiver, stdin=stdin, nonce=nonce, accepted=accepted)
+            delivered = await submit(connection, job, sink, stdin=stdin, nonce=nonce, accepted=accepted)
         except (PeerRejected, OutputUnwanted):
             raise
         except (PeerError, VerificationFailed, WorkerFailed):
@@ -198,12 +214,6 @@ class Submitter:
             raise
         self._witness.delivered(connection.peer)
         return delivered
-
-
-def _keys(requirements: Requirements) -> list[str | None]:
-    """What peers that meet the requirements may be found by."""
-    architectures = (requirements.arch,) if requirements.arch else _ARCHITECTURES
-    return [capability_key(arch, requirements.runtime or "wasmtime") for arch in architectures]
 
 
 def _nobody(refusals: Sequence[str]) -> PeerNotFound:

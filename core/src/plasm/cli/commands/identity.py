@@ -10,6 +10,7 @@ import typer
 
 from plasm.config import Config
 from plasm.contracts import Signer
+from plasm.control.lock import node_runs
 from plasm.model import PeerId
 from plasm.ops.console import say, show_json
 from plasm.plugins import PluginHost
@@ -49,8 +50,11 @@ def new(
     json_: JsonOption = False,
 ) -> None:
     """Make a key.  One that is there already is never lost: --replace keeps it under another name."""
-    signer = _host().create_identity(ctx.obj.signer, replace=replace)
+    host = _host()
+    signer = host.create_identity(ctx.obj.signer, replace=replace)
     say("made a new identity")
+    if node_runs(host.config.state_dir):
+        say("the node that is running goes on with the key that it started with; restart it to use this one")
     _show(signer, as_json=json_)
 
 

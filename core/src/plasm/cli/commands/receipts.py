@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from plasm.cli.claims import describe
-from plasm.cli.options import complete, open_output
+from plasm.cli.output import complete, open_output
+from plasm.cli.report import describe
 from plasm.cli.tables import moment, show_table
 from plasm.control.finding import node
 from plasm.model.text import printable

@@ -1,22 +1,17 @@
 """``plasm run``: a job on this machine."""
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import typer
 
-from plasm.cli import job as given
-from plasm.cli.options import complete, open_output, open_stdin
-from plasm.cli.streams import PassThroughSink
-from plasm.client.local import Completed, LocalClient
+from plasm.cli import job_options as given
+from plasm.cli.output import choose_sink, complete, open_output, tell
+from plasm.client.local import LocalClient
 from plasm.errors import ExitStatus, InvalidModule
 from plasm.jobs.cancellation import Cancellation
 from plasm.model import OutcomeKind
 from plasm.ops.console import say
 from plasm.ops.signals import cancel_on_signals
-
-if TYPE_CHECKING:
-    from plasm.cli.report import Ended, ReportedSink
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -64,7 +59,7 @@ def run(
     limits = given.read_limits(memory, fuel, timeout, cpu_time, output_limit, file_limit)
     job = given.read_job(module, args, env, folders, manifest, limits)
     with ExitStack() as stack:
-        source = open_stdin(stack, stdin)
+        source = given.open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None
         client = stack.enter_context(
             LocalClient(
@@ -81,7 +76,7 @@ def run(
                 say(f"made a new identity for this machine: {peer_id}")
         cancellation = stack.enter_context(Cancellation())
         caught = cancel_on_signals(cancellation.cancel)
-        sink = _sink(json_, cancellation)
+        sink = choose_sink(json_, cancellation)
         try:
             completed = client.run(job, sink, stdin=source, cancellation=cancellation)
         except InvalidModule as error:
@@ -92,26 +87,13 @@ def run(
             envelope = client.sign(completed) if receipt_format == "v1" else client.sign_legacy(completed)
             if pending is not None and receipt is not None:
                 complete(pending, receipt, envelope + b"\n")
-            sink.show(_ended(completed, client), envelope)
+            sink.show(client.claims(completed), envelope)
         if not quiet:
-            given.tell(outcome, job.manifest.limits, completed.report.trace)
+            tell(outcome, job.manifest.limits, completed.report.trace)
+        if sink.failure is not None:
+            raise sink.failure
         if sink.closed:
             return ExitStatus.OUTPUT_CLOSED
         if outcome.kind is OutcomeKind.CANCELLED and caught:
             return 128 + caught[0]
         return outcome.exit_status
-
-
-def _ended(completed: Completed, client: LocalClient) -> "Ended":
-    from plasm.cli.report import Ended
-
-    report = completed.report
-    return Ended(completed.job_id, client.peer_id, report.outcome, report.usage, report.truncated)
-
-
-def _sink(as_json: bool, cancellation: Cancellation) -> "PassThroughSink | ReportedSink":
-    if not as_json:
-        return PassThroughSink(cancellation)
-    from plasm.cli.report import ReportedSink
-
-    return ReportedSink()

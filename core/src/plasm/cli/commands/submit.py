@@ -1,20 +1,23 @@
 """``plasm submit``: a job on a peer."""
 
+import gc
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from plasm.cli import job as given
+from plasm.cli import job_options as given
 from plasm.cli import network
-from plasm.cli.options import complete, open_output, open_stdin
-from plasm.cli.submitting import Asked, Submitted
-from plasm.control.finding import node_serves_us
-from plasm.errors import InvalidInput
-from plasm.jobs.replay import ReplayableInput
-from plasm.model import PeerId
+from plasm.cli.output import choose_sink, complete, open_output, tell
+from plasm.client.choosing import peer_client
+from plasm.client.peers import Chosen, Require
+from plasm.contracts import PeerRecord
+from plasm.errors import ExitStatus, InvalidInput, JobCancelled, OutputUnwanted
+from plasm.jobs.cancellation import Cancellation
 from plasm.model.quantities import parse_duration, parse_size
 from plasm.ops.console import say
+from plasm.ops.signals import cancel_on_signals
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -68,63 +71,71 @@ def submit(
     """
     limits = given.read_limits(memory, fuel, timeout, cpu_time, output_limit, file_limit)
     job = given.read_job(module, args, env, folders, manifest, limits)
-    if job.preopens:
-        raise InvalidInput("a job with folders cannot be sent to a peer", hint="use plasm run, or pass input on stdin")
-    asked = Asked(
-        job=job,
-        config=network.read_config(bootstrap),
-        peers=tuple(peer or ()),
-        discoveries=tuple(discovery or ()),
-        transport=transport,
-        signer=signer or ctx.obj.signer,
-        require=_required(require, runtime or ctx.obj.runtime),
-        attempts=attempts,
-        seconds=None if search is None else parse_duration(search) / 1000,
-        as_json=json_,
-        quiet=quiet,
+    job.check_portable()
+    config = network.read_config(bootstrap)
+    peers = [PeerRecord.parse(address) for address in peer or ()]
+    required = _read_require(require, runtime or ctx.obj.runtime)
+    search_ms = given.quantity("--search", search, parse_duration)
+    discoveries: Sequence[str] | None = None
+    if discovery or bootstrap:
+        discoveries = network.choose_discoveries(config, discovery, otherwise=not peers)
+    client = peer_client(
+        config, peers=peers, discoveries=discoveries, transport=transport, signer=signer or ctx.obj.signer
     )
-    for address in asked.peers:
-        PeerId.of_address(address)
+
+    def tell_who(chosen: Chosen) -> None:
+        if not quiet:
+            asked = f" ({chosen.arch}, plasm {chosen.version})" if chosen.arch else ""
+            say(f"the job runs on {chosen.peer}{asked}")
+
     with ExitStack() as stack:
-        source = open_stdin(stack, stdin)
+        source = given.open_stdin(stack, stdin)
         pending = open_output(stack, receipt) if receipt is not None else None
-        given_input = stack.enter_context(ReplayableInput(source)) if source is not None else None
-        submit_so = _through_node if not bootstrap and _node_can(asked) else _directly
-        ended, envelope, status = submit_so(asked, given_input)
-        if ended is None:
+        cancellation = stack.enter_context(Cancellation())
+        caught = cancel_on_signals(cancellation.cancel)
+        sink = choose_sink(json_, cancellation)
+        # The command began without a collection of garbage; a peer may take long.
+        gc.freeze()
+        gc.enable()
+        try:
+            delivered = client.submit(
+                job,
+                sink,
+                stdin=source,
+                require=required,
+                attempts=attempts,
+                search_seconds=None if search_ms is None else search_ms / 1000,
+                cancellation=cancellation,
+                chosen=tell_who,
+            )
+        except JobCancelled:
+            if not caught:
+                raise
             if not quiet:
                 say("the job cancelled")
-            return status
-        if pending is not None and receipt is not None and envelope is not None:
-            complete(pending, receipt, envelope + b"\n")
+            return 128 + caught[0]
+        except OutputUnwanted:
+            raise sink.failure or OutputUnwanted("whoever reads the job's output has gone") from None
+        outcome = delivered.claims.outcome
+        if pending is not None and receipt is not None:
+            complete(pending, receipt, delivered.receipt + b"\n")
+        sink.show(delivered.claims, delivered.receipt)
         if not quiet:
-            given.tell(ended.outcome, job.manifest.limits)
-            say(f"its receipt verifies: {ended.outcome} on {ended.node}")
-        return status
+            tell(outcome, job.manifest.limits)
+            say(f"its receipt verifies: {outcome} on {delivered.peer}")
+        if sink.failure is not None:
+            raise sink.failure
+        return ExitStatus.OUTPUT_CLOSED if sink.closed else outcome.exit_status
 
 
-def _node_can(asked: Asked) -> bool:
-    """Whether a node runs here that can do what is asked; it finds peers in the ways of its own configuration."""
-    return not (asked.transport or asked.signer or asked.discoveries) and node_serves_us(asked.config)
-
-
-def _through_node(asked: Asked, source: ReplayableInput | None) -> Submitted:
-    from plasm.cli.submitting_by_node import submit_by_node
-
-    return submit_by_node(asked, source)
-
-
-def _directly(asked: Asked, source: ReplayableInput | None) -> Submitted:
-    from plasm.cli.submitting_directly import submit_directly
-
-    return submit_directly(asked, source)
-
-
-def _required(text: str | None, runtime: str | None) -> dict[str, str | int]:
-    asked: dict[str, str | int] = {} if runtime is None else {"runtime": runtime}
+def _read_require(text: str | None, runtime: str | None) -> Require:
+    require: Require = {} if runtime is None else {"runtime": runtime}
     for part in filter(None, (text or "").split(",")):
         name, _, value = part.partition("=")
-        if name not in ("arch", "runtime", "memory") or not value:
+        if name == "memory" and value:
+            require["memory"] = given.quantity("--require memory", value, parse_size) or 0
+        elif name in ("arch", "runtime") and value:
+            require[name] = value  # type: ignore[literal-required]  # one of the two names
+        else:
             raise InvalidInput(f"--require {part!r} says nothing", hint="write arch=…, runtime=… or memory=…")
-        asked[name] = parse_size(value) if name == "memory" else value
-    return asked
+    return require

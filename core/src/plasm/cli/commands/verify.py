@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from plasm.cli.claims import describe, document
+from plasm.cli.report import describe, document
 from plasm.errors import ExitStatus, UnreadableInput
 from plasm.model import PeerId, Sha256
 from plasm.model.text import printable

@@ -1,6 +1,9 @@
-"""The job that a command line describes: what ``run`` and ``submit`` have in common."""
+"""The options that describe a job, and what they mean: what ``run`` and ``submit`` share."""
 
+import os
+import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,12 +11,10 @@ import typer
 from attrs import evolve
 
 from plasm.artifacts.modules import Module, read_module
-from plasm.cli.options import parse_dir, parse_env, quantity
-from plasm.errors import ExitStatus
+from plasm.errors import InvalidInput, UnreadableInput
 from plasm.jobs.job import Job
-from plasm.model import Invocation, Limits, Manifest, Outcome, OutcomeKind
+from plasm.model import Invocation, Limits, Manifest, Mount, Preopen
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
-from plasm.ops.console import debugging, say, show_trace
 
 DEFAULTS = Limits()
 
@@ -66,7 +67,7 @@ def read_job(
     """
     loaded = read_module(module)
     asked = _manifest(loaded, manifest, args, env, limits)
-    preopens = tuple(sorted(map(parse_dir, folders or []), key=lambda preopen: preopen.mount.guest))
+    preopens = tuple(sorted(map(_parse_dir, folders or []), key=lambda preopen: preopen.mount.guest))
     return Job(asked.bind(preopens), loaded, preopens)
 
 
@@ -111,47 +112,71 @@ def _manifest(
     return evolve(
         manifest,
         invocation=Invocation(
-            args or invocation.args, {**invocation.env, **dict(map(parse_env, env or []))}, invocation.mounts
+            args or invocation.args, {**invocation.env, **dict(map(_parse_env, env or []))}, invocation.mounts
         ),
         limits=evolve(manifest.limits, **{name: value for name, value in limits.items() if value is not None}),
     )
 
 
-_ADVICE = {
-    OutcomeKind.TIMED_OUT: ("wall_time", "--timeout"),
-    OutcomeKind.OUT_OF_MEMORY: ("memory", "--memory"),
-    OutcomeKind.OUT_OF_FUEL: ("fuel", "--fuel"),
-    OutcomeKind.OUT_OF_CPU_TIME: ("cpu_time", "--cpu-time"),
-    OutcomeKind.OUTPUT_LIMIT: ("output", "--output-limit"),
-    OutcomeKind.FILE_LIMIT: ("files", "--file-limit"),
-}
-_SHOWN: dict[str, Callable[[int], str]] = {
-    "wall_time": format_duration,
-    "cpu_time": format_duration,
-    "memory": format_size,
-    "output": format_size,
-    "files": format_size,
-    "fuel": str,
-}
+def quantity(option: str, text: str | None, parse: Callable[[str], int]) -> int | None:
+    """The value of an option that may not have been given.
 
-
-def tell(outcome: Outcome, limits: Limits, trace: str = "") -> None:
-    """Say why a job ended that did not exit by itself.
-
-    Args:
-        outcome: how it ended.
-        limits: those that it had.
-        trace: the traceback of its runtime where that crashed, or empty.
+    Raises:
+        InvalidInput: not what ``parse`` reads; the message names the option.
     """
-    if outcome.kind in _ADVICE:
-        name, option = _ADVICE[outcome.kind]
-        value: int = getattr(limits, name)
-        show = _SHOWN[name]
-        say(f"the job {outcome} ({name} = {show(value)}; raise it with {option})")
-    elif trace and debugging():
-        say(f"the job {outcome}")
-        show_trace(trace)
-    elif outcome.exit_code is None:
-        say(f"the job {outcome}" + (" (PLASM_DEBUG=1 shows why)" if trace else ""))
-    elif outcome.exit_code > ExitStatus.CODE_OUT_OF_RANGE:
-        say(f"the job {outcome}, which a shell sees as {ExitStatus.CODE_OUT_OF_RANGE.value}")
+    try:
+        return None if text is None else parse(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"{option}: {error.message}", hint=error.hint) from None
+
+
+def _parse_env(text: str) -> tuple[str, str]:
+    """``NAME=VALUE``.
+
+    Raises:
+        InvalidInput: no ``=``.
+    """
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise InvalidInput(f"--env {text!r} has no value", hint=f"write --env {text}=VALUE")
+    return name, value
+
+
+def _parse_dir(text: str) -> Preopen:
+    """``HOST:GUEST`` or ``HOST:GUEST:ro``; the host folder must be there.
+
+    Raises:
+        InvalidInput: no guest path.
+        UnreadableInput: no such folder.
+    """
+    paths = text.removesuffix(":ro")
+    host, separator, guest = paths.rpartition(":")
+    if not separator or not host:
+        raise InvalidInput(f"--dir {text!r} names no guest path", hint=f"write --dir {text}:/data or {text}:/data:ro")
+    mount = Mount(guest, read_only=paths != text)
+    path = os.path.abspath(host)
+    if not os.path.isdir(path):
+        raise UnreadableInput(f"there is no folder {host}", hint=f"it was asked for by --dir {text}")
+    return Preopen(path, mount)
+
+
+def open_stdin(stack: ExitStack, path: Path | None) -> int | None:
+    """A descriptor of the file at ``path``, closed with ``stack``; without a path, or for ``-``, our own stdin.
+
+    Raises:
+        UnreadableInput: it cannot be opened, or is a folder.
+    """
+    if path is None or str(path) == "-":
+        try:
+            os.fstat(0)
+        except OSError:
+            return None
+        return 0
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnreadableInput(f"{path} cannot be read: {error.strerror}", hint="give --stdin a file") from None
+    stack.callback(os.close, descriptor)
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        raise UnreadableInput(f"{path} is a folder", hint="give --stdin a file")
+    return descriptor
