@@ -1,11 +1,12 @@
 """The ``plasm`` command itself: global options, the table of commands, and the one place where errors are shown."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -144,19 +145,21 @@ def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
         status = ExitStatus.INTERRUPTED
     except BrokenPipeError:
         return ExitStatus.OUTPUT_CLOSED
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # what typer makes of it
+            return ExitStatus.OUTPUT_CLOSED
+        raise
     except Exception as error:
-        failed = _flush() if isinstance(error, OSError) else None
-        if failed is not None:
-            return failed
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            return show_error(_unwritable(error), as_json=as_json)
         if os.environ.get("PLASM_DEBUG"):
             raise
         status = show_error(_internal_error(error), as_json=as_json)
-    failed = _flush()
-    return status if failed is None else failed
+    return _flush(status)
 
 
-def _flush() -> int | None:
-    """Write out what has been printed; where that cannot be done, tell it and return the exit status."""
+def _flush(status: int) -> int:
+    """Write out what has been printed; returns the exit status of a command that came to ``status``."""
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     try:
@@ -164,8 +167,16 @@ def _flush() -> int | None:
     except BrokenPipeError:
         return ExitStatus.OUTPUT_CLOSED
     except OSError as error:
-        return show_error(UnwritableOutput(f"stdout cannot be written: {error.strerror}"), as_json=False)
-    return None
+        return show_error(_unwritable(error), as_json=False)
+    return status
+
+
+# How writing fails where nobody has made a mistake: the disk, the quota or the device says no.
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
+def _unwritable(error: OSError) -> PlasmError:
+    return UnwritableOutput(f"the output cannot be written: {error.strerror}")
 
 
 # A command whose subcommand is missing; its message is the help.  The class is of typer's private part.

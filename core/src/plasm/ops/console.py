@@ -32,8 +32,11 @@ def show_error(error: PlasmError, *, as_json: bool) -> int:
         document: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
         if mistakes:
             document |= {"mistakes": [mistake.as_document() for mistake in mistakes], "others": others}
-        show_json({"error": document})
-    else:
+        try:
+            show_json({"error": document})
+        except OSError:  # stdout cannot be written, and this may be the very error
+            as_json = False
+    if not as_json:
         for each in mistakes or (error,):
             say(f"error[{error.code}]: {each}")
         if others:
