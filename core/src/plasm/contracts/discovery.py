@@ -11,7 +11,6 @@ from typing import Protocol, Self
 
 from attrs import field, frozen
 
-from plasm.errors import InvalidInput
 from plasm.model import PeerId
 
 
