@@ -19,7 +19,6 @@ from pathlib import Path
 import anyio
 
 import plasm
-from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, PeerRecord, Transport
 from plasm.jobs.input import ReplayableInput
 from plasm.jobs.sinks import CollectingSink, NonblockingSink
@@ -54,7 +53,7 @@ async def serve(address: str) -> None:
             await stream.send(str(size).encode())
         await stream.send_eof()
 
-    host = PluginHost(Config.from_environment(os.environ))
+    host = PluginHost.from_environment()
     signer, _ = host.signer_made_if_missing()
     async with host.transport(signer) as transport:
         print(*await transport.listen([address], handle, [ECHO, DRAIN]), flush=True)
@@ -159,7 +158,7 @@ def main() -> None:
     """Print every measurement."""
     with tempfile.TemporaryDirectory(prefix="plasm-bench-") as folder:
         os.environ["PLASM_HOME"] = f"{folder}/client"
-        host = PluginHost(Config.from_environment(os.environ))
+        host = PluginHost.from_environment()
         signer, _ = host.signer_made_if_missing()
 
         async def measured(kind: str, bare: str, node: str) -> None:

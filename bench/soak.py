@@ -28,7 +28,6 @@ from attrs import frozen
 from mesh import HELLO, peer
 
 import plasm
-from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
 from plasm.errors import PlasmError
 from plasm.jobs.sinks import CollectingSink, NonblockingSink
@@ -96,7 +95,7 @@ class Load:
 
     async def client(self) -> None:
         """Send jobs until cancelled, over a new connection now and then, as a new peer each time."""
-        host = PluginHost(Config.from_environment(os.environ))
+        host = PluginHost.from_environment()
         while True:
             attacks = cycle(self._attacks)
             async with host.transport(EphemeralSigner()) as transport:

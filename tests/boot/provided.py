@@ -17,8 +17,8 @@ import anyio
 import trio
 from attrs import define, evolve
 
-from plasm.config import Config
 from plasm.ops.log import Log
+from plasm.plugins import PluginHost
 from plasm_boot.manifest import Artifact, BootManifest
 from plasm_boot.provider.addresses import HostPort
 from plasm_boot.provider.advertising import Advertising
@@ -111,7 +111,7 @@ def hear(connection: socket.socket, method: str = "GET") -> Answer:
 
 def settings(path: Path) -> ProviderSettings:
     """Those of a provider that nobody but the test finds, and that the test may ask as often as it likes."""
-    advertising = Advertising(Config.from_environment(os.environ))
+    advertising = Advertising(PluginHost.from_environment())
     return ProviderSettings(path, HostPort("127.0.0.1", 0), advertising, requests_per_minute=10_000_000)
 
 

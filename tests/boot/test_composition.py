@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
 pytest.importorskip("plasm_boot")
 
-from plasm.config import Config
 from plasm.errors import InvalidInput, PluginError, PluginNotFound
 from plasm.plugins import PluginHost, PluginKind
 from plasm_boot.building.firewall import ruleset
@@ -32,7 +30,7 @@ def plasm_compose_rootfs(mode):
 
 
 def composed(mode: str, *extra: tuple[PluginKind, str]) -> Composition:
-    return compose(PluginHost(Config.from_environment(os.environ)), mode, extra, "x86_64")
+    return compose(PluginHost.from_environment(), mode, extra, "x86_64")
 
 
 def names(composition: Composition, stage: str) -> set[str]:

@@ -23,6 +23,7 @@ from plasm.config import Config
 from plasm.contracts import PeerRecord
 from plasm.model import PeerId
 from plasm.ops.log import Log
+from plasm.plugins import PluginHost
 from plasm_boot.fetching.discovering import MAX_PER_PEER, MAX_PROVIDERS, providers
 from plasm_boot.provider.advertising import Advertisement, Advertising, advertising
 from world import ROOT
@@ -137,7 +138,7 @@ def test_a_provider_is_found_in_a_dht_of_four(tmp_path: Path) -> None:
         with anyio.fail_after(60):
             async with several(3, tmp_path) as nodes:
                 config = evolve(Config.from_environment(os.environ), bootstrap=nodes[0].record.addresses[:1])
-                settings = Advertising(config, ("dht",), LOOPBACK[:1])
+                settings = Advertising(PluginHost(config), ("dht",), LOOPBACK[:1])
                 async with advertising(settings, Log(log, readable=False)) as advertise:
                     await advertise(
                         Advertisement(("/ip4/192.0.2.7/tcp/8380/http", "/ip6/2001:db8::7/tcp/1/http"), (KEY,))
@@ -165,8 +166,8 @@ def test_a_discovery_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     log = io.StringIO()
 
     async def advertise_nowhere() -> None:
-        config = Config.from_environment(os.environ)
-        async with advertising(Advertising(config, ("mdns",)), Log(log, readable=False)) as advertise:
+        settings = Advertising(PluginHost.from_environment(), ("mdns",))
+        async with advertising(settings, Log(log, readable=False)) as advertise:
             await advertise(Advertisement(("/ip4/192.0.2.7/tcp/8380/http",), (KEY,)))
 
     anyio.run(advertise_nowhere, backend="trio")

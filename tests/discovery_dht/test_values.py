@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from plasm.config import Config
 from plasm.contracts import PeerRecord
 from plasm.errors import InvalidInput, PluginError
 from plasm.model import PeerId
@@ -56,7 +54,7 @@ def test_a_bootstrap_address_that_leads_nowhere_is_refused(address: str) -> None
 
 
 def discovery_of_environment() -> DhtDiscovery:
-    made = PluginHost(Config.from_environment(os.environ)).discovery("dht", PEER, object())  # type: ignore[arg-type]
+    made = PluginHost.from_environment().discovery("dht", PEER, object())  # type: ignore[arg-type]
     assert isinstance(made, DhtDiscovery)
     return made
 

@@ -12,7 +12,6 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from plasm.config import Config
 from plasm.contracts import PeerRecord
 from plasm.errors import AddressUnavailable, PluginError
 from plasm.model import PeerId
@@ -260,7 +259,7 @@ def test_advertising_needs_the_block() -> None:
 
 def test_the_environment_names_the_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLASM_MDNS_INTERFACES", "lo, 127.0.0.1")
-    host = PluginHost(Config.from_environment(os.environ))
+    host = PluginHost.from_environment()
     discovery = host.discovery("mdns", PeerId(bytes(32)), None)  # type: ignore[arg-type]
     assert isinstance(discovery, MdnsDiscovery)
     assert discovery._interfaces == ("lo", "127.0.0.1")

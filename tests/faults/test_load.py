@@ -16,7 +16,6 @@ from mesh.processes import TCP, NodeProcess
 from mesh.test_hostile import resident
 
 from plasm import Invocation, Job, Manifest, NodeClient, read_module
-from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
 from plasm.control.client import ControlClient
 from plasm.errors import PeerRejected, PlasmError
@@ -80,7 +79,7 @@ def test_hundreds_of_jobs_of_one_peer_are_answered_and_another_peer_is_served(
         assert done.stdout == b"cba\n", done.stderr
 
     async def main() -> None:
-        host, signer = PluginHost(Config.from_environment(os.environ)), EphemeralSigner()
+        host, signer = PluginHost.from_environment(), EphemeralSigner()
         record = PeerRecord(PeerId.parse(node.peer), (node.address,))
         async with AsyncExitStack() as transports:
             connections = [
@@ -146,7 +145,7 @@ def test_a_queue_that_fills_while_a_job_is_accepted_is_no_failure_of_the_job(hel
             answers["rejected"] += 1
 
     async def main() -> None:
-        host = PluginHost(Config.from_environment(os.environ))
+        host = PluginHost.from_environment()
         async with host.transport(EphemeralSigner()) as transport:
             connection = await transport.dial(PeerRecord(PeerId.parse(node.peer), (node.address,)))
             async with anyio.create_task_group() as tasks:

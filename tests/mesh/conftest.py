@@ -18,10 +18,11 @@ from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 from plasm import Invocation, Job, Limits, Manifest, read_module
 from plasm.client.mesh import MeshClient
 from plasm.config import Config
-from plasm.contracts import PeerRecord
+from plasm.contracts import PeerRecord, Signer, Transport
 from plasm.model import PeerId
 from plasm.node.node import Node, Settings
 from plasm.ops.log import Log
+from plasm.plugins import PluginHost
 from plasm.submission.submitter import Submitter
 from world import Wasm
 
@@ -35,6 +36,21 @@ class SeedSigner:
 
     def sign(self, message: bytes) -> bytes:
         return crypto_sign(message, self._secret)[:64]
+
+
+class MeshHost(PluginHost):
+    """The plugins of somebody who has this seed's key, and whose transport is ``network``."""
+
+    def __init__(self, config: Config, network: MemoryNetwork, seed: str) -> None:
+        super().__init__(config)
+        self._network = network
+        self.own = SeedSigner(seed)
+
+    def signer(self, name: str | None = None) -> Signer:
+        return self.own
+
+    def transport(self, identity: Signer, name: str | None = None) -> Transport:
+        return MemoryTransport(self._network, self.own.peer)
 
 
 @frozen
@@ -52,33 +68,21 @@ class Running:
 class World:
     """A network, and the ways onto it."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path) -> None:
         self.network = MemoryNetwork()
         self._folder = folder
-        self._patch = monkeypatch
 
     def config(self, name: str) -> Config:
         return Config.from_environment({"PLASM_HOME": str(self._folder / name)})
 
-    def as_signer(self, host: Any, seed: str) -> None:
-        """Let a plugin host know one key and this network."""
-        signer = SeedSigner(seed)
-        self._patch.setattr(host, "signer", lambda _=None: signer, raising=False)
-        self._patch.setattr(
-            host, "transport", lambda identity, _=None: MemoryTransport(self.network, signer.peer), raising=False
-        )
+    def host(self, seed: str) -> MeshHost:
+        return MeshHost(self.config(seed), self.network, seed)
 
     @asynccontextmanager
     async def node(self, seed: str = "node", **settings: Any) -> AsyncIterator[Running]:
         """A node that has this seed's key; it is drained at the end."""
-        from plasm.plugins import PluginHost
-
-        signer, network = SeedSigner(seed), self.network
-        stream = io.StringIO()
-        with self._patch.context() as patch:
-            patch.setattr(PluginHost, "signer", lambda *_: signer)
-            node = Node(self.config(seed), Settings(workers=settings.pop("workers", 1), **settings), Log(stream))
-        self._patch.setattr(node._host, "transport", lambda *_: MemoryTransport(network, signer.peer), raising=False)
+        host, stream = self.host(seed), io.StringIO()
+        node = Node(host, Settings(workers=settings.pop("workers", 1), **settings), Log(stream))
         ready = anyio.Event()
 
         def log() -> list[dict[str, Any]]:
@@ -87,21 +91,19 @@ class World:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(node.run, lambda _: ready.set())
             await ready.wait()
-            yield Running(node, PeerRecord(signer.peer, ("/memory/1",)), log)
+            yield Running(node, PeerRecord(node.peer, ("/memory/1",)), log)
             node.drain()
 
     @asynccontextmanager
     async def client(self, *peers: PeerRecord, seed: str = "client") -> AsyncIterator[Submitter]:
         """A client that knows these peers."""
-        client = MeshClient(self.config(seed), peers=peers)
-        self.as_signer(client._host, seed)
-        async with client as submitter:
+        async with MeshClient(host=self.host(seed), peers=peers) as submitter:
             yield submitter
 
 
 @pytest.fixture
-def mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    return World(tmp_path, monkeypatch)
+def mesh(tmp_path: Path) -> World:
+    return World(tmp_path)
 
 
 @pytest.fixture

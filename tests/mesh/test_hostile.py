@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import anyio
 import pytest
 from mesh.processes import NodeProcess, nodes
 
-from plasm.config import Config
 from plasm.contracts import Connection, PeerRecord
 from plasm.errors import PlasmError
 from plasm.mesh import JOB_PROTOCOL
@@ -33,7 +31,7 @@ def meet(node: NodeProcess, kind: str, act: Callable[[Connection], Awaitable[Any
     """Have a peer with a key of its own connect to ``node`` and do something."""
 
     async def main() -> Any:
-        host = PluginHost(Config.from_environment(os.environ))
+        host = PluginHost.from_environment()
         address = next(address for address in node.addresses if kind in address)
         async with host.transport(EphemeralSigner()) as transport:
             return await act(await transport.dial(PeerRecord(PeerId.parse(node.peer), (address,))))

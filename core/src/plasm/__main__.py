@@ -53,9 +53,9 @@ def _is_open(descriptor: int) -> bool:
 
 def _start_early(arguments: Sequence[str]) -> Spawned | None:
     """A worker for the run that ``arguments`` seem to ask for, so that it loads its runtime while the command line
-    is loaded here.  A wrong guess is dropped."""
+    is loaded here.  Without a name it chooses the runtime by the configuration.  A wrong guess is dropped."""
     words = iter(arguments)
-    runtime = os.environ.get("PLASM_RUNTIME") or "wasmtime"
+    runtime = ""
     wanted = False
     for word in words:
         if word == "--runtime":

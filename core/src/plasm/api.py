@@ -16,7 +16,6 @@ are in :mod:`plasm.errors`.  Sizes are in bytes, durations in milliseconds unles
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -217,12 +216,11 @@ def submit(
         NodeNotRunning: the node of this machine ended meanwhile.
     """
     from plasm.client.choosing import peer_client
-    from plasm.config import Config
     from plasm.contracts import PeerRecord
     from plasm.jobs.sinks import CollectingSink
 
     job, sink = _job(module, args, env, (), limits), CollectingSink()
-    client = peer_client(Config.from_environment(os.environ), peers=[PeerRecord.parse(address) for address in peers])
+    client = peer_client(peers=[PeerRecord.parse(address) for address in peers])
     delivered = client.submit(job, sink, stdin=stdin, require=require, attempts=attempts, search_seconds=search_seconds)
     claims, output = delivered.claims, (sink.content("stdout"), sink.content("stderr"))
     return Result(claims.outcome, claims.usage, delivered.peer, *output, delivered.receipt)

@@ -4,6 +4,11 @@ A plugin is a module whose functions carry :data:`hookimpl`, named by an entry p
 ``plasm.runtime``, ``plasm.discovery``, ``plasm.transport``, ``plasm.signing``, ``plasm.boot_mode`` or
 ``plasm.extension``.  The entry point's name is what people type.  The module sets ``PLASM_HOOK_API`` to the
 version below that it was written for, and imports heavy libraries inside its hooks, never at import.
+
+Two more names in the module are read where the user chose no plugin.  Of several usable ones of a kind, the one with
+the highest ``PLASM_PREFERENCE``, a whole number, is taken; without it, 0 counts.  A discovery with
+``PLASM_NEEDS_BOOTSTRAP = True`` comes before the others where peers to begin with are configured, and is not chosen
+otherwise.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ if TYPE_CHECKING:
     import typer
 
     from plasm.config import Config
-    from plasm.contracts import BootMode, Discovery, RootfsNeeds, Runtime, Signer, Transport
+    from plasm.contracts import BootMode, Discovery, JobEvent, RootfsNeeds, Runtime, Signer, Transport
     from plasm.model import Manifest, Outcome, PeerId
 
 HOOK_API = 1
@@ -32,8 +37,8 @@ def plasm_runtime(config: Config) -> Runtime:
 
 @hookspec(firstresult=True)
 def plasm_discovery(config: Config, node: PeerId, transport: Transport) -> Discovery:
-    """``plasm.discovery``: a way to find peers and to be found as ``node``; ``transport`` is the one in use, for
-    those that speak over it."""
+    """``plasm.discovery``: a way to find peers and to be found as ``node``.  One that speaks over ``transport`` names
+    it among its arguments and then always gets it; one that does not is used without a transport, too."""
 
 
 @hookspec(firstresult=True)
@@ -59,13 +64,19 @@ def plasm_boot_mode() -> BootMode:
 
 @hookspec(firstresult=True)
 def plasm_admit_job(config: Config, manifest: Manifest, peer: PeerId | None) -> str | None:
-    """``plasm.extension``: why this job is refused, or ``None``; ``peer`` is ``None`` for this machine's user.
-    The first refusal counts.  Called before a byte of the module is read from a peer."""
+    """``plasm.extension``: why this job is refused, a text that the submitter reads, or ``None``; ``peer`` is ``None``
+    for this machine's user.  The first refusal counts.  Called before a byte of the module is read from a peer.
+
+    A hook that raises, or returns anything else, refuses the job.  On a node it is called in a thread, and refuses the
+    job as well when it takes more than ten seconds; several may be under way at once."""
 
 
 @hookspec
-def plasm_job_event(job_id: str, event: str, outcome: Outcome | None) -> None:
-    """``plasm.extension``: a job went on: ``started``, or ``finished`` with its outcome."""
+def plasm_job_event(job_id: str, event: JobEvent, outcome: Outcome | None) -> None:
+    """``plasm.extension``: a job went on: ``JobEvent.STARTED``, or ``JobEvent.FINISHED`` with its outcome.
+
+    What this hook and the next one raise is reported and changes nothing for the job.  On a node each extension is told
+    in a thread of its own, in order."""
 
 
 @hookspec

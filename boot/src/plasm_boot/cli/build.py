@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from plasm.config import Config
 from plasm.errors import UnwritableOutput
 from plasm.ops.console import say, show_json
 from plasm.plugins import PluginHost, PluginKind
@@ -45,6 +44,7 @@ plasm boot image.
 
 @app.command(epilog=EXAMPLES)
 def build(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Argument(help="The folder to build in, one folder a mode.", metavar="BUILD/")],
     mode: Modes = None,
     plugins: Annotated[
@@ -66,7 +66,7 @@ def build(
     json_: AsJson = False,
 ) -> None:
     """Build the system of each mode: kernel, initramfs, root file system, a first stage and a bill of materials."""
-    host = PluginHost(Config.from_environment(os.environ))
+    host: PluginHost = ctx.obj.host
     state_bytes = parse_state(state)
     order = Order(
         modes=tuple(dict.fromkeys(mode or _every_mode(host))),

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plasm.config import Config
 from plasm.errors import ExitStatus, InvalidInput
 from plasm.ops.console import say, show_json
-from plasm.plugins import PluginHost
 from plasm_boot.cli.options import Bootstrap
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ is served and advertised within seconds.
 
 @app.command(epilog=EXAMPLES)
 def provide(
+    ctx: typer.Context,
     repository: Annotated[Path, typer.Argument(help="The repository that plasm boot publish wrote.", metavar="REPO")],
     listen: Annotated[
         str, typer.Option(help="Listen at this address; without HOST, at all of them.", metavar="[HOST]:PORT")
@@ -83,12 +82,11 @@ def provide(
     from plasm_boot.provider.descriptors import make_room
     from plasm_boot.provider.provider import Provider, ProviderSettings
 
-    config = Config.from_environment(os.environ).with_bootstrap(bootstrap or ())
-    chosen = discovery or config.discoveries or PluginHost(config).default_discoveries()
+    host = ctx.obj.begin_with(bootstrap or ())
     settings = ProviderSettings(
         repository=repository,
         listen=HostPort.parse(listen),
-        advertising=Advertising(config, tuple(name for name in chosen if name != "none"), tuple(peer_listen or ())),
+        advertising=Advertising(host, host.choose_discoveries(discovery), tuple(peer_listen or ())),
         announced=tuple(endpoint for url in announce or () for endpoint in announced(url)),
         metrics=_loopback(HostPort.parse(metrics)) if metrics else None,
         connections=make_room(connections),

@@ -71,7 +71,7 @@ def _for_stage1(host: PluginHost, plugins: Iterable[PluginEntry]) -> tuple[Plugi
     """Stage 1 looks for providers and fetches: it has discovery, and a transport where discovery speaks over one."""
     kinds = {PluginKind.DISCOVERY, PluginKind.BOOT_MODE}
     plugins = tuple(plugins)
-    if any(host.needs_transport(entry) for entry in plugins if entry.kind is PluginKind.DISCOVERY):
+    if host.needs_transport(entry.name for entry in plugins if entry.kind is PluginKind.DISCOVERY):
         kinds.add(PluginKind.TRANSPORT)
     return tuple(entry for entry in plugins if entry.kind in kinds)
 

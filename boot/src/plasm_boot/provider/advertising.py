@@ -9,12 +9,11 @@ from typing import Final
 
 from attrs import frozen
 
-from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
 from plasm.errors import PlasmError
 from plasm.model import PeerId
 from plasm.ops.log import Event, Log
-from plasm.plugins import PluginHost, PluginKind
+from plasm.plugins import PluginHost
 from plasm.signatures import EphemeralSigner
 
 MAX_ADDRESSES: Final = 8
@@ -23,10 +22,9 @@ MAX_ADDRESSES: Final = 8
 
 @frozen
 class Advertising:
-    """By which discovery plugins, beginning with which configuration; ``listen`` is for the transport, where one of
-    them speaks over it."""
+    """By which discovery plugins of ``host``; ``listen`` is for the transport, where one of them speaks over it."""
 
-    config: Config
+    host: PluginHost
     discoveries: tuple[str, ...] = ()
     listen: tuple[str, ...] = ()
 
@@ -52,17 +50,17 @@ async def advertising(settings: Advertising, log: Log) -> AsyncIterator[Advertis
     Raises:
         PlasmError: a plugin that is missing, or a transport that cannot listen.
     """
-    host, signer = PluginHost(settings.config), EphemeralSigner()
+    host, signer = settings.host, EphemeralSigner()
     peer = PeerId(signer.public_key)
     async with AsyncExitStack() as network:
         transport: Transport | None = None
         reached: tuple[str, ...] = ()
-        if any(host.needs_transport(host.select(PluginKind.DISCOVERY, name)) for name in settings.discoveries):
+        if host.needs_transport(settings.discoveries):
             transport = await network.enter_async_context(host.transport(signer))
             reached = tuple(await transport.listen(settings.listen, _nothing, []))
         working: list[tuple[str, Discovery]] = []
         for name in settings.discoveries:
-            discovery: Discovery = host.discovery(name, peer, transport)  # type: ignore[arg-type]
+            discovery: Discovery = host.discovery(name, peer, transport)
             try:
                 working.append((name, await network.enter_async_context(discovery)))
             except PlasmError as error:

@@ -67,7 +67,7 @@ async def _look(settings: ImageSettings, found: Callable[[str], None], failed: C
     names = settings.plugins.get(PluginKind.DISCOVERY, ())
     async with AsyncExitStack() as network:
         transport: Transport | None = None
-        if any(host.needs_transport(host.select(PluginKind.DISCOVERY, name)) for name in names):
+        if host.needs_transport(names):
             chosen = next(iter(settings.plugins.get(PluginKind.TRANSPORT, ())), None)
             transport = await network.enter_async_context(host.transport(signer, chosen))
         async with task_group() as tasks:
@@ -85,7 +85,7 @@ async def _look_by(
     failed: Callable[[str], None],
 ) -> None:
     try:
-        async with host.discovery(name, node, transport) as discovery:  # type: ignore[arg-type]
+        async with host.discovery(name, node, transport) as discovery:
             while True:
                 async for url in providers(discovery, settings.channel, settings.arch):
                     found(url)

@@ -5,16 +5,21 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from importlib import import_module
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 import plasm
-from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError, UnwritableOutput
+from plasm.errors import ExitStatus, InternalError, InvalidInput, PlasmError, PluginError, UnwritableOutput
 from plasm.execution.parent.spawn import Spawned
-from plasm.ops.console import say, show_error
+from plasm.ops.console import show_error, warn
+
+if TYPE_CHECKING:
+    from plasm.plugins import PluginHost
+    from plasm.plugins.loading import Plugin
 
 COMMANDS = {
     "run": "plasm.cli.commands.run",
@@ -45,12 +50,36 @@ Examples:
 
 
 class Session:
-    """What the options before the command chose, and the worker that may be under way."""
+    """What the options before the command chose, the worker that may be under way, and the plugins of this process."""
 
     def __init__(self, started: Spawned | None) -> None:
         self.runtime: str | None = None
         self.signer: str | None = None
         self.started = started
+
+    @cached_property
+    def host(self) -> "PluginHost":
+        """The plugins, under the configuration of this process's environment.
+
+        Raises:
+            InvalidConfig, UnreadableInput: the configuration is wrong.
+        """
+        from plasm.plugins import PluginHost
+
+        return PluginHost.from_environment()
+
+    def begin_with(self, peers: Sequence[str]) -> "PluginHost":
+        """The plugins, for which these are peers to begin with, besides those of the configuration.
+
+        Raises:
+            InvalidInput: the address of such a peer cannot be used.
+        """
+        from plasm.plugins import PluginHost
+
+        config = self.host.config.with_bootstrap(peers)
+        if config != self.host.config:
+            self.host = PluginHost(config)
+        return self.host
 
 
 class CommandTable(TyperGroup):
@@ -67,31 +96,48 @@ class CommandTable(TyperGroup):
             command.name = cmd_name
             self.commands[cmd_name] = command
         if cmd_name not in self.commands:
-            self._add_extensions()
+            self._add_extensions(ctx.obj)
         return self.commands.get(cmd_name)
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Every command, ours first."""
-        self._add_extensions()
+        self._add_extensions(ctx.obj)
         return list(self.commands)
 
-    def _add_extensions(self) -> None:
-        from plasm.config import Config
-        from plasm.plugins import PluginHost
+    def _add_extensions(self, session: Session) -> None:
+        """Add the commands of each extension.  Help has to be had while the configuration or one of them is wrong."""
+        from plasm.plugins import PluginKind
 
-        extra = typer.Typer(add_completion=False, rich_markup_mode=None)
-        extra.callback()(lambda: None)
         try:
-            extensions = PluginHost(Config.from_environment(os.environ)).extensions
+            entries = session.host.usable(PluginKind.EXTENSION)
         except InvalidInput as error:
-            # Help has to be had while the configuration is wrong, too.
-            say(f"warning[{error.code}]: {error}")
+            warn(error)
             return
-        extensions.add_commands(extra)
-        for failure in extensions.failures:
-            say(f"warning[{failure.code}]: {failure}")
-        for name, command in typer.main.get_group(extra).commands.items():
-            self.commands.setdefault(name, command)
+        for entry in entries:
+            try:
+                added = commands_of(session.host.load(entry))
+            except PluginError as error:
+                warn(error)
+                continue
+            for name, command in added.items():
+                self.commands.setdefault(name, command)
+
+
+def commands_of(plugin: "Plugin") -> dict[str, Any]:
+    """The commands that an extension adds, by name.
+
+    Raises:
+        PluginError: it fails to add them.
+    """
+    from plasm.plugins.calling import blame
+
+    extra = typer.Typer(add_completion=False, rich_markup_mode=None)
+    extra.callback()(lambda: None)
+    try:
+        plugin.call("plasm_cli", app=extra)
+        return dict(typer.main.get_group(extra).commands)  # typer looks at the functions only now
+    except (Exception, SystemExit) as error:
+        raise blame(plugin.entry, "failed in plasm_cli", error) from error
 
 
 app = typer.Typer(

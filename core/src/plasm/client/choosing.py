@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from plasm.client.peers import PeerClient
 from plasm.config import Config
 from plasm.contracts import PeerRecord
 from plasm.control.finding import node_serves_us
+from plasm.plugins import PluginHost
 
 
 def peer_client(
-    config: Config,
+    config: Config | None = None,
     *,
+    host: PluginHost | None = None,
     peers: Sequence[PeerRecord] = (),
     discoveries: Sequence[str] | None = None,
     transport: str | None = None,
@@ -24,18 +27,20 @@ def peer_client(
     its own configuration.
 
     Args:
-        config: the configuration of this process.
+        config: the configuration; ``None`` reads that of this machine.
+        host: the plugins, where this process has them already; their configuration is used.
         peers: these are asked, and where ``discoveries`` names none, no others.
         discoveries: names of the plugins that find peers; ``None`` leaves it to the client.
         transport: the name of a transport plugin; ``None`` leaves it to the client.
         signer: the name of the signing plugin whose key is this client's identity; ``None`` leaves it to the client.
     """
-    if discoveries is None and transport is None and signer is None and node_serves_us(config):
+    host = host or PluginHost(config or Config.from_environment(os.environ))
+    if discoveries is None and transport is None and signer is None and node_serves_us(host.config):
         from plasm.client.node import NodeClient
 
         return NodeClient(peers=peers)
-    from plasm.client.mesh import MeshClient, usual_discoveries
+    from plasm.client.mesh import MeshClient
 
     if discoveries is None:
-        discoveries = () if peers else usual_discoveries(config)
-    return MeshClient(config, peers=peers, discoveries=discoveries, transport=transport, signer=signer)
+        discoveries = host.choose_discoveries(None, otherwise=not peers)
+    return MeshClient(host=host, peers=peers, discoveries=discoveries, transport=transport, signer=signer)

@@ -39,32 +39,40 @@ class Completed(NamedTuple):
 class LocalClient:
     """Runs jobs in ``workers`` of its own and signs receipts with this user's key.  May be used from several threads.
 
-    ``runtime`` and ``signer`` are plugin names; without them the configuration decides.  ``started`` is a worker
-    that is under way already and is used where it has the right runtime.
+    Args:
+        config: the configuration; ``None`` reads that of this machine.
+        host: the plugins, where this process has them already; their configuration is used.
+        runtime: the name of a runtime plugin; ``None`` leaves it to the configuration.
+        signer: the name of a signing plugin; ``None`` leaves it to the configuration.
+        workers: how many jobs may run at once.
+        started: a worker that is under way already, used where it has the right runtime.
 
     Raises:
         PluginNotFound: there is no such runtime.
+        PluginError: an extension cannot be used.
     """
 
     def __init__(
         self,
         config: Config | None = None,
         *,
+        host: PluginHost | None = None,
         runtime: str | None = None,
         signer: str | None = None,
         workers: int = 1,
         started: Spawned | None = None,
     ) -> None:
-        self.config = config or Config.from_environment(os.environ)
+        self._host = host or PluginHost(config or Config.from_environment(os.environ))
         self.made_identity = False
-        self._host = PluginHost(self.config)
         self._signer_name = signer
-        self.runtime = self._host.select(PluginKind.RUNTIME, runtime or self.config.runtime).name
+        config = self._host.config
+        self.runtime = self._host.select(PluginKind.RUNTIME, runtime or config.runtime).name
+        self._extensions = self._host.extensions()
         self._executor = Executor(
             self.runtime,
-            ArtifactCache(self.config.cache_dir / "modules" / self.runtime),
+            ArtifactCache(config.cache_dir / "modules" / self.runtime),
             workers=workers,
-            started=started if started and started.runtime == self.runtime else None,
+            started=started if started and self._suits(started) else None,
         )
 
     @cached_property
@@ -98,14 +106,13 @@ class LocalClient:
                 f"the job needs the runtime {job.manifest.runtime!r}, chosen is {self.runtime!r}",
                 hint=f"use --runtime {job.manifest.runtime}",
             )
-        extensions = self._host.extensions
-        refusal = extensions.refusal(job.manifest, peer=None)
+        refusal = self._extensions.refusal(job.manifest, peer=None)
         if refusal is not None:
             raise JobRefused(f"the job is not admitted: {refusal}")
         job_id = os.urandom(16).hex()
-        extensions.job_event(job_id, "started")
+        self._extensions.job_started(job_id)
         report = self._executor.run(job, sink, stdin=stdin, cancellation=cancellation)
-        extensions.job_event(job_id, "finished", report.outcome)
+        self._extensions.job_finished(job_id, report.outcome)
         return Completed(job_id, nonce or os.urandom(32).hex(), job, report)
 
     def claims(self, completed: Completed) -> Receipt:
@@ -129,7 +136,7 @@ class LocalClient:
         from plasm.receipts import issue
 
         receipt = issue(self.claims(completed), self.signer).to_json()
-        self._host.extensions.receipt_issued(completed.job_id, receipt)
+        self._extensions.receipt_issued(completed.job_id, receipt)
         return receipt
 
     def sign_legacy(self, completed: Completed) -> bytes:
@@ -141,12 +148,18 @@ class LocalClient:
         from plasm.receipts import LegacyReceipt, issue_legacy
 
         receipt = issue_legacy(LegacyReceipt.of(self.claims(completed)), self.signer)
-        self._host.extensions.receipt_issued(completed.job_id, receipt)
+        self._extensions.receipt_issued(completed.job_id, receipt)
         return receipt
 
     def close(self) -> None:
         """End the worker."""
         self._executor.close()
+
+    def _suits(self, started: Spawned) -> bool:
+        """Whether a worker has our runtime; one that was not told which has made the choice that is made without us."""
+        if started.runtime:
+            return started.runtime == self.runtime
+        return self._host.select(PluginKind.RUNTIME, self._host.config.runtime).name == self.runtime
 
     def __enter__(self) -> LocalClient:
         return self

@@ -39,6 +39,7 @@ class MeshClient:
 
     Args:
         config: the configuration; ``None`` reads that of this machine.
+        host: the plugins, where this process has them already; their configuration is used.
         peers: these are asked first.
         discoveries: names of the plugins that find others.
         transport: the name of the transport plugin; ``None`` leaves it to the configuration.
@@ -53,12 +54,13 @@ class MeshClient:
         self,
         config: Config | None = None,
         *,
+        host: PluginHost | None = None,
         peers: Sequence[PeerRecord] = (),
         discoveries: Sequence[str] = (),
         transport: str | None = None,
         signer: str | None = None,
     ) -> None:
-        self._host = PluginHost(config or Config.from_environment(os.environ))
+        self._host = host or PluginHost(config or Config.from_environment(os.environ))
         self._named = tuple(peers)
         self._discovery_names = tuple(discoveries)
         self._transport_name = transport
@@ -127,14 +129,6 @@ class MeshClient:
         if node_runs(self._host.config.state_dir):
             return EphemeralSigner()
         return self._host.signer_made_if_missing(self._signer_name)[0]
-
-
-def usual_discoveries(config: Config) -> tuple[str, ...]:
-    """The names of the discoveries that find peers where nobody says how."""
-    if config.discoveries:
-        return tuple(name for name in config.discoveries if name != "none")
-    usable = PluginHost(config).names(PluginKind.DISCOVERY)
-    return ("dht",) if config.bootstrap and "dht" in usable else ("mdns",) if "mdns" in usable else ()
 
 
 def _heeding(cancellation: Cancellation | None) -> list[Callable[[], Coroutine[Any, Any, None]]]:

@@ -186,12 +186,18 @@ class NodeConfig:
     has them too.
     """
 
-    runtime: str | None = _text("Runtime to run jobs with, by its plugin's name; without it, wasmtime.", "wasmtime")
-    signer: str | None = _text("Signer of receipts, by its plugin's name; without it, ed25519.", "ed25519")
-    transport: str | None = _text("Transport to peers, by its plugin's name; without it, quic.", "quic")
+    runtime: str | None = _text(
+        "Runtime to run jobs with, by its plugin's name; without it, the preferred one that is installed.", "wasmtime"
+    )
+    signer: str | None = _text(
+        "Signer of receipts, by its plugin's name; without it, the preferred one that is installed.", "ed25519"
+    )
+    transport: str | None = _text(
+        "Transport to peers, by its plugin's name; without it, the preferred one that is installed.", "quic"
+    )
     discoveries: tuple[str, ...] = _texts(
-        "Ways to find peers and be found, by their plugins' names, or none; without any, mdns, or dht where bootstrap "
-        "is set.",
+        "Ways to find peers and be found, by their plugins' names, or none; without any, the preferred one, which "
+        "depends on whether bootstrap is set.",
         ["mdns", "dht"],
     )
     bootstrap: tuple[str, ...] = _texts("Peers to begin with.", [_A_PEER], PeerId.of_address)

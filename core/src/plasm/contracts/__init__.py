@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plasm.contracts.boot import RootfsNeeds as RootfsNeeds
     from plasm.contracts.discovery import Discovery as Discovery
     from plasm.contracts.discovery import PeerRecord as PeerRecord
+    from plasm.contracts.extension import JobEvent as JobEvent
     from plasm.contracts.runtime import Call as Call
     from plasm.contracts.runtime import CompiledModule as CompiledModule
     from plasm.contracts.runtime import Execution as Execution
@@ -35,6 +36,7 @@ __getattr__, __dir__ = lazily(
         "RootfsNeeds": "plasm.contracts.boot",
         "Discovery": "plasm.contracts.discovery",
         "PeerRecord": "plasm.contracts.discovery",
+        "JobEvent": "plasm.contracts.extension",
         "Call": "plasm.contracts.runtime",
         "CompiledModule": "plasm.contracts.runtime",
         "Execution": "plasm.contracts.runtime",

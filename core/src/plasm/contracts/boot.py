@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
 
 from attrs import field, frozen
+
+
+def _texts(values: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{values!r:.80} is not a sequence of texts")
+    return tuple(values)
+
+
+def _by_kind(plugins: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {str(kind): _texts(names) for kind, names in plugins.items()}
+
 
 NO_CONFIGURATION: Mapping[str, str] = MappingProxyType({})
 
@@ -30,9 +41,9 @@ class BootMode:
 
     name: str
     title: str
-    plugins: Mapping[str, tuple[str, ...]]
+    plugins: Mapping[str, tuple[str, ...]] = field(converter=_by_kind)
     policy: BootPolicy
-    kernel_arguments: tuple[str, ...] = field(default=(), converter=tuple)
+    kernel_arguments: tuple[str, ...] = field(default=(), converter=_texts)
 
 
 @frozen
@@ -44,9 +55,9 @@ class RootfsNeeds:
     Plasm's configuration, like ``node.listen``, with values as variables have them.
     """
 
-    wheels: tuple[str, ...] = ()
-    debian_packages: tuple[str, ...] = ()
-    kernel_modules: tuple[str, ...] = ()
-    systemd_units: tuple[str, ...] = ()
-    ports: tuple[str, ...] = ()
+    wheels: tuple[str, ...] = field(default=(), converter=_texts)
+    debian_packages: tuple[str, ...] = field(default=(), converter=_texts)
+    kernel_modules: tuple[str, ...] = field(default=(), converter=_texts)
+    systemd_units: tuple[str, ...] = field(default=(), converter=_texts)
+    ports: tuple[str, ...] = field(default=(), converter=_texts)
     configuration: Mapping[str, str] = NO_CONFIGURATION

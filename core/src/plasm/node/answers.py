@@ -14,6 +14,7 @@ from plasm.control.job import ControlJob, read_offer
 from plasm.control.server import Answer, ControlConnection, Fields
 from plasm.errors import InvalidInput
 from plasm.model import PeerId
+from plasm.node.extensions import NodeExtensions
 from plasm.node.peer_rows import answered_row, history, known_row
 from plasm.node.peers import KnownPeers
 from plasm.node.relay import Relay, read_number
@@ -32,6 +33,7 @@ class Answers:
         peer: PeerId,
         addresses: Sequence[str],
         engines: Mapping[str, Engine],
+        extensions: NodeExtensions,
         service: JobService,
         store: Store,
         known: KnownPeers,
@@ -42,6 +44,7 @@ class Answers:
         self._peer = peer
         self._addresses = addresses
         self._engines = engines
+        self._extensions = extensions
         self._service = service
         self._store = store
         self._known = known
@@ -71,6 +74,7 @@ class Answers:
             "uptime_s": int(time.monotonic() - self._started),
             "addresses": list(self._addresses),
             "runtimes": [{"name": each.name, "version": each.version} for each in descriptions],
+            "extensions": [{"name": name, "version": version} for name, version in self._extensions.names_and_versions],
             "workers": sum(len(engine.executor.worker_pids) for engine in self._engines.values()),
             "running": self._service.running,
             "waiting": sum(engine.executor.waiting for engine in self._engines.values()),

@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 import plasm
 from plasm.mesh.messages import RejectReason
+from plasm.node.extensions import NodeExtensions
 from plasm.node.service import Engine, JobService
 from plasm.node.tally import DURATION_BUCKETS, ENDINGS
 
@@ -21,9 +22,9 @@ from plasm.node.tally import DURATION_BUCKETS, ENDINGS
 class Metrics:
     """The metrics of one node, and of its process."""
 
-    def __init__(self, service: JobService, engines: Mapping[str, Engine]) -> None:
+    def __init__(self, service: JobService, engines: Mapping[str, Engine], extensions: NodeExtensions) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_NodeCollector(service, engines))
+        self._registry.register(_NodeCollector(service, engines, extensions))
         ProcessCollector(registry=self._registry)
 
     def page(self) -> bytes:
@@ -32,13 +33,15 @@ class Metrics:
 
 
 class _NodeCollector(Collector):
-    def __init__(self, service: JobService, engines: Mapping[str, Engine]) -> None:
+    def __init__(self, service: JobService, engines: Mapping[str, Engine], extensions: NodeExtensions) -> None:
         self._service = service
         self._engines = engines
+        self._extensions = extensions
 
     def collect(self) -> Iterator[Metric]:
         yield from self._jobs()
         yield from self._network()
+        yield from self._plugins()
         build = GaugeMetricFamily("plasm_build_info", "The version of Plasm; always 1.", labels=["version"])
         build.add_metric([plasm.__version__], 1)
         yield build
@@ -71,6 +74,14 @@ class _NodeCollector(Collector):
         yield restarts
         yield workers
         yield GaugeMetricFamily("plasm_draining", "1 while no more jobs are taken, else 0.", int(service.draining))
+
+    def _plugins(self) -> Iterator[Metric]:
+        failures = CounterMetricFamily(
+            "plasm_plugin_failures", "Hooks of extensions that failed.", labels=["plugin", "hook"]
+        )
+        for labels, count in self._extensions.failures.items():
+            failures.add_metric(labels, count)
+        yield failures
 
     def _network(self) -> Iterator[Metric]:
         tally = self._service.tally

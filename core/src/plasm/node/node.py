@@ -19,7 +19,6 @@ from attrs import field, frozen
 import plasm
 from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.store import ModuleStore
-from plasm.config import Config
 from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
 from plasm.control.access import Access
 from plasm.control.address import SOCKET_NAME
@@ -32,6 +31,7 @@ from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, si
 from plasm.model import PeerId
 from plasm.node.answers import Answers
 from plasm.node.configuration import PolicyReload
+from plasm.node.extensions import NodeExtensions
 from plasm.node.loopback import LoopbackConnection
 from plasm.node.peers import KnownPeers
 from plasm.node.policy import Policy
@@ -76,15 +76,21 @@ class Settings:
 
 
 class Node:
-    """This machine as a node.  Used once: :meth:`run` it, and :meth:`drain` it from another task."""
+    """This machine as a node, with the plugins of ``host``.  Used once: :meth:`run` it, and :meth:`drain` it from
+    another task.
 
-    def __init__(self, config: Config, settings: Settings, log: Log, manager: ServiceManager | None = None) -> None:
-        self._config = config
+    Raises:
+        PluginError: an extension or the signer cannot be used.
+    """
+
+    def __init__(self, host: PluginHost, settings: Settings, log: Log, manager: ServiceManager | None = None) -> None:
+        self._config = host.config
         self._settings = settings
         self._log = log
         self._manager = manager or ServiceManager({})
         self._policy = settings.policy
-        self._host = PluginHost(config)
+        self._host = host
+        self._extensions = NodeExtensions(host, log)
         self._signer, _ = self._host.signer_made_if_missing(settings.signer)
         self.peer = PeerId(self._signer.public_key)
         self._stopping = anyio.Event()
@@ -134,7 +140,7 @@ class Node:
                 modules,
                 store,
                 known,
-                self._host.extensions,
+                self._extensions,
                 self._log,
             )
             async with AsyncExitStack() as network:
@@ -157,7 +163,16 @@ class Node:
                 submitter = Submitter(transport, finders, own=own, witness=known, runtimes=runtimes)
                 relay = Relay(submitter, modules)
                 answers = Answers(
-                    self.peer, self._addresses, engines, service, store, known, submitter, relay, self.drain
+                    self.peer,
+                    self._addresses,
+                    engines,
+                    self._extensions,
+                    service,
+                    store,
+                    known,
+                    submitter,
+                    relay,
+                    self.drain,
                 )
                 access = Access.named(settings.control_group)
                 control = ControlSocket(self._config.runtime_dir / SOCKET_NAME, answers.table(), access)
@@ -183,6 +198,7 @@ class Node:
         self._manager.stopping(f"finishing {running} jobs")
         self._log.event(Event.DRAINING, running=running)
         await self._service.drain()
+        await self._extensions.flush()
 
     def _tell_connection(self, connection: Connection) -> None:
         """Tell of a connection when its first stream comes; a transport may make a new object for each."""
@@ -230,7 +246,7 @@ class Node:
         from plasm.node.metrics import Metrics
         from plasm.ops.metrics_page import CONTENT_TYPE, MetricsPage
 
-        page = MetricsPage(self._settings.metrics, Metrics(service, engines).page, CONTENT_TYPE)
+        page = MetricsPage(self._settings.metrics, Metrics(service, engines, self._extensions).page, CONTENT_TYPE)
         listener, url = await page.listen()
         network.push_async_callback(listener.aclose)
         self._log.event(Event.METRICS, address=url)

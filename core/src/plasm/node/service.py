@@ -43,6 +43,7 @@ from plasm.mesh.messages import (
 from plasm.model import Feature, LimitKind, Manifest, PeerId
 from plasm.model.documents import manifest_from_json
 from plasm.model.manifest import canonical
+from plasm.node.extensions import NodeExtensions
 from plasm.node.job_io import Channel, JobInput, SendingSink, receive_module
 from plasm.node.peers import KnownPeers
 from plasm.node.policy import Admission, Policy, refusal
@@ -50,7 +51,6 @@ from plasm.node.store import FAILED, FINISHED, GONE, Store
 from plasm.node.tally import Tally
 from plasm.ops.concurrency import beside
 from plasm.ops.log import Event, Log
-from plasm.plugins.extensions import Extensions
 from plasm.receipts import issue
 from plasm.streams import JobChannel
 
@@ -90,7 +90,7 @@ class JobService:
         modules: ModuleStore,
         store: Store,
         peers: KnownPeers,
-        extensions: Extensions,
+        extensions: NodeExtensions,
         log: Log,
     ) -> None:
         self._policy = policy
@@ -153,7 +153,11 @@ class JobService:
             return
         self.tally.offers += 1
         self._log.event(Event.OFFERED, peer=peer, module=offer.module, size=offer.module_size)
-        decided = turned_away or self._decide(peer, offer)
+        decided = turned_away or self._decide(offer)
+        if not isinstance(decided, Reject) and self._extensions.decide:
+            said = await self._extensions.refusal(decided[0], peer)
+            # Much may have changed meanwhile; nothing does between this decision and the job.
+            decided = self._decide(offer) if said is None else Reject(RejectReason.NOT_AUTHORISED, said)
         if isinstance(decided, Reject):
             await self._reject(peer, channel, decided, decided.detail)
             return
@@ -172,7 +176,7 @@ class JobService:
         self._log.event(Event.REJECTED, peer=peer, reason=reject.reason, detail=detail)
         await channel.send(reject)
 
-    def _decide(self, peer: PeerId, offer: Offer) -> Reject | tuple[Manifest, Engine]:
+    def _decide(self, offer: Offer) -> Reject | tuple[Manifest, Engine]:
         """Why this offer is not taken, or what will run on what."""
         if self.draining:
             return Reject(RejectReason.DRAINING, "this node is about to stop")
@@ -193,8 +197,7 @@ class JobService:
             return Reject(RejectReason.RUNTIME_NOT_SUPPORTED, f"{engine.description.name} is not deterministic")
         if not engine.executor.has_room():
             return Reject(RejectReason.QUEUE_FULL, "as many jobs are waiting as may wait")
-        said = self._extensions.refusal(manifest, peer)
-        return (manifest, engine) if said is None else Reject(RejectReason.NOT_AUTHORISED, said[:1000])
+        return manifest, engine
 
     def _engine(self, manifest: Manifest) -> Engine | None:
         if manifest.runtime is not None:
@@ -252,7 +255,7 @@ class JobService:
         self, peer: PeerId, channel: Channel, offer: Offer, executor: Executor, job: Job, job_id: str
     ) -> _Ended | None:
         """What came of the job; ``None`` where the client went away."""
-        self._extensions.job_event(job_id, "started")
+        self._extensions.job_started(job_id)
         with Cancellation() as cancellation, JobInput(offer.stdin) as stdin:
             sink = SendingSink(channel)
             phase = Phase.QUEUED
@@ -263,7 +266,7 @@ class JobService:
 
             def run() -> _Ended | None:
                 report = executor.run(job, sink, stdin=stdin.read_end, cancellation=cancellation, started=started)
-                self._extensions.job_event(job_id, "finished", report.outcome)
+                self._extensions.job_finished(job_id, report.outcome)
                 if stdin.lost or stdin.violation is not None or sink.lost:
                     return None
                 return _Ended(report, self._sign(peer, job, report, job_id, offer.nonce))

@@ -46,6 +46,13 @@ def show_error(error: PlasmError, *, as_json: bool) -> int:
     return error.exit_status
 
 
+def warn(error: PlasmError) -> None:
+    """Tell of something that went wrong and ends nothing."""
+    say(f"warning[{error.code}]: {error}")
+    if debugging():
+        show_trace(error.trace)
+
+
 def debugging() -> bool:
     """Whether tracebacks are to be shown."""
     return bool(os.environ.get("PLASM_DEBUG"))

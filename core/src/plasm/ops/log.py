@@ -44,6 +44,7 @@ class Event(StrEnum):
     RELOAD_FAILED = "reload-failed"
     PRUNED = "pruned"
     PRUNING_FAILED = "pruning-failed"
+    PLUGIN_FAILED = "plugin-failed"
     WARNING = "warning"
 
 

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from plasm.contracts import BootMode, RootfsNeeds
 from plasm.errors import PluginError
+from plasm.plugins.calling import make
 from plasm.plugins.index import PluginEntry
-from plasm.plugins.loading import new_manager, register
+from plasm.plugins.loading import Plugin
+
+HOOK: Final = "plasm_compose_rootfs"
 
 
-def rootfs_needs(mode: BootMode, entries: Iterable[PluginEntry]) -> RootfsNeeds:
+def rootfs_needs(mode: BootMode, plugins: Iterable[Plugin]) -> RootfsNeeds:
     """The union of what these plugins need in an image of ``mode``; one without the hook needs its wheels only.
 
     Raises:
-        PluginError: one of them cannot be loaded, fails, or does not agree with another about a file.
+        PluginError: one of them fails, or does not agree with another about a file.
     """
     union = RootfsNeeds()
-    for entry in entries:
-        manager = new_manager()
-        register(manager, entry)
-        try:
-            answers = manager.hook.plasm_compose_rootfs(mode=mode)
-        except Exception as error:
-            title = f"the {entry.kind} plugin {entry.name!r}"
-            raise PluginError(f"{title} failed in plasm_compose_rootfs: {type(error).__name__}: {error}") from error
-        for needs in answers:
-            union = _union(union, needs, entry)
+    for plugin in plugins:
+        if plugin.implements(HOOK):
+            union = _union(union, make(plugin, HOOK, RootfsNeeds, mode=mode), plugin.entry)
     return union
-
-
-def hook_takes(entry: PluginEntry, hook: str, argument: str) -> bool:
-    """Whether the plugin of ``entry`` asks for ``argument`` in its ``hook``.
-
-    Raises:
-        PluginError: it cannot be loaded.
-    """
-    manager = new_manager()
-    register(manager, entry)
-    return any(argument in each.argnames for each in getattr(manager.hook, hook).get_hookimpls())
 
 
 def _union(one: RootfsNeeds, other: RootfsNeeds, entry: PluginEntry) -> RootfsNeeds:

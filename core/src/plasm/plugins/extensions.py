@@ -1,63 +1,154 @@
-"""Asking and telling the installed extensions; costs nothing where there are none."""
+"""Asking the installed extensions about jobs, and telling them; costs nothing where there are none.
+
+An extension watches what others do, so its failures go no further: they are counted and reported, and the job, the
+receipt, the help go on.  Only a decision that was not made refuses the job.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING
-
-from plasm.errors import PluginError
-from plasm.plugins.index import PluginKind
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    import pluggy
-    import typer
-
+    from plasm.config import Config
+    from plasm.errors import PluginError
     from plasm.model import Manifest, Outcome, PeerId
-    from plasm.plugins.host import PluginHost
+    from plasm.plugins.index import PluginEntry
+    from plasm.plugins.loading import Plugin
+
+ADMIT_JOB: Final = "plasm_admit_job"
+JOB_EVENT: Final = "plasm_job_event"
+RECEIPT_ISSUED: Final = "plasm_receipt_issued"
+MAX_REASON_CHARS: Final = 900
+
+
+class Failure(NamedTuple):
+    """A hook that failed without harm to what it was called for."""
+
+    entry: PluginEntry
+    hook: str
+    error: PluginError
+
+
+Report = Callable[[Failure], None]
+Deliver = Callable[["Plugin", str, Callable[[], None]], None]
+"""Has a plugin told, in this hook, by a call that does not raise."""
+
+
+def warn_of(failure: Failure) -> None:
+    """Report a failure on stderr, in one line."""
+    from plasm.ops.console import warn
+
+    warn(failure.error)
+
+
+def deliver_now(_plugin: Plugin, _hook: str, tell: Callable[[], None]) -> None:
+    """Tell at once, and go on when that is done."""
+    tell()
+
+
+class Failures:
+    """Counts failures by plugin name and hook, and passes each to ``report``.  May be used from several threads."""
+
+    def __init__(self, report: Report = warn_of) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How often each plugin has failed in each hook."""
+        with self._lock:
+            return dict(self._counts)
+
+    def add(self, entry: PluginEntry, hook: str, error: BaseException) -> None:
+        """Count a failure and report it."""
+        from plasm.plugins.calling import blame
+
+        with self._lock:
+            self._counts[entry.name, hook] += 1
+        self._report(Failure(entry, hook, blame(entry, f"failed in {hook}", error)))
+
+    @contextmanager
+    def contained(self, entry: PluginEntry, hook: str) -> Iterator[None]:
+        """Whatever the block raises is a failure of this plugin in this hook, and goes no further."""
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            self.add(entry, hook, error)
 
 
 class Extensions:
-    """Every extension of ``host`` that is not disabled and can be loaded; ``failures`` says why others cannot."""
+    """The extensions that are in force, loaded.
 
-    def __init__(self, host: PluginHost) -> None:
-        self.host = host
-        self.failures: list[PluginError] = []
+    One that fails to decide about a job refuses it; one that fails to hear of a job changes nothing.  Both are counted
+    in ``failures`` and passed to ``report``.  ``deliver`` says when and where an extension is told.
+    """
+
+    def __init__(
+        self, plugins: Sequence[Plugin], config: Config, report: Report = warn_of, deliver: Deliver = deliver_now
+    ) -> None:
+        self.plugins = tuple(plugins)
+        self.failures = Failures(report)
+        self._config = config
+        self._deliver = deliver
+
+    @property
+    def admitting(self) -> tuple[Plugin, ...]:
+        """Those that decide about jobs."""
+        return tuple(plugin for plugin in self.plugins if plugin.implements(ADMIT_JOB))
+
+    @property
+    def told(self) -> tuple[Plugin, ...]:
+        """Those that are told of jobs."""
+        return tuple(plugin for plugin in self.plugins if any(map(plugin.implements, (JOB_EVENT, RECEIPT_ISSUED))))
 
     def refusal(self, manifest: Manifest, peer: PeerId | None) -> str | None:
-        """Why an extension does not admit this job, or ``None``."""
-        if self._hook is None:
-            return None
-        refusal: str | None = self._hook.plasm_admit_job(config=self.host.config, manifest=manifest, peer=peer)
-        return refusal
+        """Why an extension does not admit this job, with its name, or ``None``; the first refusal counts."""
+        refusals = (self.refusal_of(plugin, manifest, peer) for plugin in self.admitting)
+        return next((refusal for refusal in refusals if refusal is not None), None)
 
-    def job_event(self, job_id: str, event: str, outcome: Outcome | None = None) -> None:
-        """Tell that a job went on."""
-        if self._hook is not None:
-            self._hook.plasm_job_event(job_id=job_id, event=event, outcome=outcome)
+    def refusal_of(self, plugin: Plugin, manifest: Manifest, peer: PeerId | None) -> str | None:
+        """The same of one of them.  A stranger may read the reason: what went wrong inside is for the report only."""
+        from plasm.model.text import printable
+
+        name = plugin.entry.name
+        with self.failures.contained(plugin.entry, ADMIT_JOB):
+            said = plugin.call(ADMIT_JOB, config=self._config, manifest=manifest, peer=peer)
+            if said is None:
+                return None
+            if not isinstance(said, str) or not said.strip():
+                raise TypeError(f"it returned {said!r:.80}, which is neither a reason nor None")
+            return f"{printable(said.strip())[:MAX_REASON_CHARS]} (extension {name!r})"
+        return f"the extension {name!r} failed to decide"
+
+    def job_started(self, job_id: str) -> None:
+        """Tell that a job begins."""
+        if self.plugins:
+            from plasm.contracts import JobEvent
+
+            self._tell(JOB_EVENT, job_id=job_id, event=JobEvent.STARTED, outcome=None)
+
+    def job_finished(self, job_id: str, outcome: Outcome) -> None:
+        """Tell that a job has ended."""
+        if self.plugins:
+            from plasm.contracts import JobEvent
+
+            self._tell(JOB_EVENT, job_id=job_id, event=JobEvent.FINISHED, outcome=outcome)
 
     def receipt_issued(self, job_id: str, receipt: bytes) -> None:
         """Tell that a receipt was signed."""
-        if self._hook is not None:
-            self._hook.plasm_receipt_issued(job_id=job_id, receipt=receipt)
+        self._tell(RECEIPT_ISSUED, job_id=job_id, receipt=receipt)
 
-    def add_commands(self, app: typer.Typer) -> None:
-        """Let each extension add its commands to ``app``."""
-        if self._hook is not None:
-            self._hook.plasm_cli(app=app)
+    def _tell(self, hook: str, **arguments: object) -> None:
+        for plugin in self.plugins:
+            if plugin.implements(hook):
+                self._deliver(plugin, hook, partial(self._call, plugin, hook, arguments))
 
-    @cached_property
-    def _hook(self) -> pluggy.HookRelay | None:
-        entries = [
-            entry for entry in self.host.entries if entry.kind is PluginKind.EXTENSION and not self.host.disabled(entry)
-        ]
-        if not entries:
-            return None
-        from plasm.plugins.loading import new_manager, register
-
-        manager = new_manager()
-        for entry in entries:
-            try:
-                register(manager, entry)
-            except PluginError as error:
-                self.failures.append(error)
-        return manager.hook
+    def _call(self, plugin: Plugin, hook: str, arguments: dict[str, object]) -> None:
+        with self.failures.contained(plugin.entry, hook):
+            plugin.call(hook, **arguments)

@@ -1,7 +1,8 @@
 """What is installed, read from the metadata of distributions; imports no plugin.
 
 Reading the metadata of every distribution takes longer than a whole warm job, so the answer is kept in the cache
-folder together with a fingerprint of ``sys.path``: installing or removing anything changes a folder's time.
+folder together with a fingerprint of ``sys.path``: installing or removing anything changes a folder's time.  What
+loaded plugins declare about being chosen is kept beside it, so that a choice costs no import.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from plasm.files import write_atomically
+
+_FORMAT: Final = 2
 
 
 class PluginKind(StrEnum):
@@ -42,26 +45,73 @@ class PluginEntry(NamedTuple):
     distribution: str
     version: str
 
+    @property
+    def title(self) -> str:
+        """The plugin as messages name it."""
+        return f"the {self.kind} plugin {self.name!r} ({self.distribution} {self.version})"
+
+
+class Declared(NamedTuple):
+    """What a plugin's module declares about being chosen by default.
+
+    Of several usable plugins the one with the highest ``preference`` (``PLASM_PREFERENCE``) is taken.  One that
+    ``needs_bootstrap`` (``PLASM_NEEDS_BOOTSTRAP``) is of use only where there are peers to begin with.
+    """
+
+    preference: int = 0
+    needs_bootstrap: bool = False
+
+
+class PluginIndex:
+    """Every plugin that is installed, by kind and name; from the file in ``cache_dir`` where that is current."""
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._path = cache_dir / "plugins.json"
+        self._fingerprint = _fingerprint()
+        try:
+            self._plugins = self._read()
+        except (OSError, ValueError, TypeError, KeyError):  # absent, damaged or outdated
+            self._plugins = dict.fromkeys(_scan())
+            self._write()
+
+    @property
+    def entries(self) -> tuple[PluginEntry, ...]:
+        """Disabled ones too."""
+        return tuple(self._plugins)
+
+    def declared(self, entry: PluginEntry) -> Declared | None:
+        """What ``entry`` declared when it was last loaded; ``None`` where it has not been loaded yet."""
+        return self._plugins[entry]
+
+    def keep(self, declared: Mapping[PluginEntry, Declared | None]) -> None:
+        """Keep what these plugins declare; with ``None``, forget it."""
+        if declared.items() <= self._plugins.items():
+            return
+        self._plugins.update(declared)
+        self._write()
+
+    def _read(self) -> dict[PluginEntry, Declared | None]:
+        document = json.loads(self._path.read_bytes())
+        if document["fingerprint"] != self._fingerprint:
+            raise ValueError("something was installed or removed")
+        return {
+            PluginEntry(PluginKind(kind), *rest): declared and Declared(*declared)
+            for (kind, *rest), declared in document["plugins"]
+        }
+
+    def _write(self) -> None:
+        document = {"fingerprint": self._fingerprint, "plugins": list(self._plugins.items())}
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, json.dumps(document).encode())
+
 
 def installed_plugins(cache_dir: Path) -> tuple[PluginEntry, ...]:
-    """Every plugin that is installed, by kind and name; from the index in ``cache_dir`` where that is current."""
-    path = cache_dir / "plugins.json"
-    fingerprint = _fingerprint()
-    try:
-        document = json.loads(path.read_bytes())
-        if document["fingerprint"] == fingerprint:
-            return tuple(PluginEntry(PluginKind(kind), *rest) for kind, *rest in document["plugins"])
-    except (OSError, ValueError, TypeError, KeyError):
-        pass  # absent or damaged: it is made anew
-    entries = tuple(_scan())
-    document = {"fingerprint": fingerprint, "plugins": entries}
-    with contextlib.suppress(OSError):
-        write_atomically(path, json.dumps(document).encode())
-    return entries
+    """Every plugin that is installed; see :class:`PluginIndex`."""
+    return PluginIndex(cache_dir).entries
 
 
 def _fingerprint() -> list[object]:
-    return [sys.version, *([entry, _changed(entry)] for entry in sys.path)]
+    return [_FORMAT, sys.version, *([entry, _changed(entry)] for entry in sys.path)]
 
 
 def _changed(path: str) -> int:

@@ -1,4 +1,4 @@
-"""Importing a plugin and calling its hooks; every failure is told with the plugin's name."""
+"""Importing a plugin, and what can be asked of it once it has been imported."""
 
 from __future__ import annotations
 
@@ -8,76 +8,87 @@ from typing import Any
 import pluggy
 
 from plasm import hookspecs
-from plasm.errors import PlasmError, PluginError, PluginIncompatible
-from plasm.plugins.index import PluginEntry
+from plasm.errors import PluginError, PluginIncompatible
+from plasm.plugins.calling import blame
+from plasm.plugins.index import Declared, PluginEntry
+from plasm.plugins.printing import printing_to_stderr
 
 
-def load(entry: PluginEntry) -> object:
-    """Import the plugin of ``entry``.
+class Plugin:
+    """A plugin that is loaded and whose functions fit the hooks.
+
+    Each has a pluggy manager of its own, for pluggy's call to several plugins ends at the first that raises.
 
     Raises:
         PluginIncompatible: it was written for another version of the hooks.
-        PluginError: it cannot be imported.
+        PluginError: it cannot be imported, or does not fit.
     """
+
+    def __init__(self, entry: PluginEntry) -> None:
+        self.entry = entry
+        module = _import(entry)
+        self.declared = _declared(entry, module)
+        self._hooks = _register(entry, module).hook
+
+    def implements(self, hook: str) -> bool:
+        """Whether it has this hook."""
+        return bool(self._caller(hook).get_hookimpls())
+
+    def takes(self, hook: str, argument: str) -> bool:
+        """Whether it has this hook and asks for ``argument`` in it."""
+        return any(argument in each.argnames for each in self._caller(hook).get_hookimpls())
+
+    def call(self, hook: str, **arguments: object) -> Any:
+        """What its ``hook`` returns or raises, whatever it prints going to stderr; ``None`` without this hook."""
+        caller = self._caller(hook)
+        with printing_to_stderr():
+            answer = caller(**arguments)
+        if caller.spec is not None and caller.spec.opts["firstresult"]:
+            return answer
+        return next(iter(answer), None)  # pluggy's list of the answers of all plugins, which is one here
+
+    def _caller(self, hook: str) -> pluggy.HookCaller:
+        caller: pluggy.HookCaller = getattr(self._hooks, hook)
+        return caller
+
+
+def _import(entry: PluginEntry) -> object:
     module_name, _, attributes = entry.target.partition(":")
     try:
-        plugin: object = importlib.import_module(module_name)
-        for attribute in filter(None, attributes.split(".")):
-            plugin = getattr(plugin, attribute)
+        with printing_to_stderr():
+            module: object = importlib.import_module(module_name)
+            for attribute in filter(None, attributes.split(".")):
+                module = getattr(module, attribute)
     except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"{_title(entry)} cannot be loaded: {type(error).__name__}: {error}",
-            hint=f"reinstall it, or set PLASM_DISABLE_PLUGINS={entry.name}",
-        ) from error
-    speaks = getattr(plugin, "PLASM_HOOK_API", None)
+        raise blame(entry, "cannot be loaded", error, hint=f"reinstall it, or {_disabling(entry)}") from error
+    speaks = getattr(module, "PLASM_HOOK_API", None)
     if speaks != hookspecs.HOOK_API:
         raise PluginIncompatible(
-            f"{_title(entry)} speaks hook API {speaks}, this Plasm speaks {hookspecs.HOOK_API}",
-            hint=f"install a version of {entry.distribution} made for this Plasm",
+            f"{entry.title} speaks hook API {speaks}, this Plasm speaks {hookspecs.HOOK_API}",
+            hint=f"install a version of {entry.distribution} made for this Plasm, or {_disabling(entry)}",
         )
-    return plugin
+    return module
 
 
-def create(entry: PluginEntry, hook: str, **arguments: object) -> Any:
-    """What the plugin of ``entry`` makes when its ``hook`` is called.
-
-    Raises:
-        PluginError: it cannot be loaded, has no such hook, or fails.
-        PlasmError: what the plugin itself raises of these.
-    """
-    manager = new_manager()
-    register(manager, entry)
-    try:
-        made = getattr(manager.hook, hook)(**arguments)
-    except PlasmError:
-        raise
-    except Exception as error:
-        raise PluginError(f"{_title(entry)} failed in {hook}: {type(error).__name__}: {error}") from error
-    if made is None:
-        raise PluginError(f"{_title(entry)} has no {hook}", hint="its author should implement that hook")
-    return made
+def _declared(entry: PluginEntry, module: object) -> Declared:
+    declared = Declared(getattr(module, "PLASM_PREFERENCE", 0), getattr(module, "PLASM_NEEDS_BOOTSTRAP", False))
+    for name, value, wanted in zip(("PLASM_PREFERENCE", "PLASM_NEEDS_BOOTSTRAP"), declared, (int, bool), strict=True):
+        if type(value) is not wanted:
+            raise PluginError(f"{entry.title} has a {name} that is not {wanted.__name__}", hint=_disabling(entry))
+    return declared
 
 
-def new_manager() -> pluggy.PluginManager:
-    """A manager that knows the hooks and no plugin yet."""
+def _register(entry: PluginEntry, module: object) -> pluggy.PluginManager:
     manager = pluggy.PluginManager("plasm")
     manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module, f"{entry.kind}:{entry.name}")
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        why = str(error).splitlines()[-1]
+        raise PluginError(f"{entry.title} does not fit the hooks: {why}", hint=_disabling(entry)) from error
     return manager
 
 
-def register(manager: pluggy.PluginManager, entry: PluginEntry) -> None:
-    """Load the plugin of ``entry`` and make it known to ``manager``.
-
-    Raises:
-        PluginError: it cannot be loaded, or its functions do not fit the hooks.
-    """
-    plugin = load(entry)
-    try:
-        manager.register(plugin, f"{entry.kind}:{entry.name}")
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"{_title(entry)} does not fit the hooks: {str(error).splitlines()[-1]}") from error
-
-
-def _title(entry: PluginEntry) -> str:
-    return f"the {entry.kind} plugin {entry.name!r} ({entry.distribution} {entry.version})"
+def _disabling(entry: PluginEntry) -> str:
+    return f"set PLASM_DISABLE_PLUGINS={entry.kind}:{entry.name}"

@@ -12,7 +12,6 @@ import anyio
 from attrs import frozen
 from nacl.signing import SigningKey
 
-from plasm.config import Config
 from plasm.contracts import PeerRecord, Transport
 from plasm.contracts.transport import ByteStream, Connection, StreamHandler
 from plasm.errors import PlasmError
@@ -93,7 +92,7 @@ class TransportTests:
     async def new(self) -> AsyncIterator[Peer]:
         """A transport with an identity of its own, that listens nowhere."""
         key = Key()
-        transport = PluginHost(Config.from_environment(os.environ)).transport(key, self.transport)
+        transport = PluginHost.from_environment().transport(key, self.transport)
         async with transport:
             yield Peer(transport, PeerId(key.public_key), ())
 

@@ -5,11 +5,9 @@ A mode does nothing, it says something; so this looks at whether what it says ma
 
 from __future__ import annotations
 
-import os
 import re
 from typing import ClassVar
 
-from plasm.config import Config
 from plasm.contracts import BootMode
 from plasm.plugins import PluginHost, PluginKind
 
@@ -77,4 +75,4 @@ class BootModeContract:
 
     @staticmethod
     def _host() -> PluginHost:
-        return PluginHost(Config.from_environment(os.environ))
+        return PluginHost.from_environment()

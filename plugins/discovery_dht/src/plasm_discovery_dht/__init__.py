@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plasm.model import PeerId
 
 PLASM_HOOK_API = 1
+PLASM_NEEDS_BOOTSTRAP = True
 
 
 @hookimpl

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plasm.model import PeerId
 
 PLASM_HOOK_API = 1
+PLASM_PREFERENCE = 100
 
 
 @hookimpl

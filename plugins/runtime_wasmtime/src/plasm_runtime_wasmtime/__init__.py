@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from plasm.contracts import Runtime
 
 PLASM_HOOK_API = 1
+PLASM_PREFERENCE = 100
 
 
 @hookimpl

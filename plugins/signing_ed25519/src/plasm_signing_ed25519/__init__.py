@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plasm.config import Config
 
 PLASM_HOOK_API = 1
+PLASM_PREFERENCE = 100
 
 
 @hookimpl

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from plasm_transport_quic.transport import Libp2pTransport
 
 PLASM_HOOK_API = 1
+PLASM_PREFERENCE = 100
 
 
 @hookimpl

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import os
 from typing import Annotated, Literal
 
 import typer
 
-from plasm.config import Config
 from plasm.contracts import Signer
 from plasm.control.lock import node_runs
 from plasm.model import PeerId
 from plasm.ops.console import say, show_json
-from plasm.plugins import PluginHost
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -40,7 +37,7 @@ def identity(ctx: typer.Context, json_: JsonOption = False) -> None:
 @app.command()
 def show(ctx: typer.Context, json_: JsonOption = False) -> None:
     """Show the peer id under which this machine signs."""
-    _show(_host().signer(ctx.obj.signer), as_json=json_)
+    _show(ctx.obj.host.signer(ctx.obj.signer), as_json=json_)
 
 
 @app.command()
@@ -50,7 +47,7 @@ def new(
     json_: JsonOption = False,
 ) -> None:
     """Make a key.  One that is there already is never lost: --replace keeps it under another name."""
-    host = _host()
+    host = ctx.obj.host
     signer = host.create_identity(ctx.obj.signer, replace=replace)
     say("made a new identity")
     if node_runs(host.config.state_dir):
@@ -66,16 +63,12 @@ def export(
     ] = "pem",
 ) -> None:
     """Print the public key, for those who verify."""
-    key = _host().signer(ctx.obj.signer).public_key
+    key = ctx.obj.host.signer(ctx.obj.signer).public_key
     if form == "pem":
         body = base64.b64encode(_SPKI_PREFIX + key).decode()
         typer.echo(f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----")
     else:
         typer.echo(key.hex() if form == "hex" else str(PeerId(key)))
-
-
-def _host() -> PluginHost:
-    return PluginHost(Config.from_environment(os.environ))
 
 
 def _show(signer: Signer, *, as_json: bool) -> None:

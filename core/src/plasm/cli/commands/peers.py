@@ -14,7 +14,8 @@ from plasm.control.finding import node, node_serves_us
 from plasm.errors import AccessDenied, ExitStatus, NodeNotRunning, PlasmError
 from plasm.model.quantities import format_size, parse_duration
 from plasm.model.text import printable
-from plasm.ops.console import say, show_json
+from plasm.ops.console import show_json, warn
+from plasm.plugins import PluginHost
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -47,7 +48,7 @@ def peers(
     A node of yours that runs on this machine is asked, unless --watch or an option says whom to ask or how; it also
     lists the peers that it knows from before and that do not answer now.
     """
-    config = network.read_config(bootstrap)
+    host = ctx.obj.begin_with(bootstrap or ())
     named = [PeerRecord.parse(text) for text in peer or ()]
     seconds = _FOR_EVER if watch else parse_duration(search) / 1000
     found: list[Row] = []
@@ -60,13 +61,13 @@ def peers(
             typer.echo(printable(_line(row)))
 
     by_node = not (watch or named or discovery or transport or ctx.obj.signer or bootstrap)
-    rows = _of_node(config, seconds) if by_node else None
+    rows = _of_node(host.config, seconds) if by_node else None
     if rows is not None:
         for row in rows:
             tell(row)
     else:
-        discoveries = network.choose_discoveries(config, discovery, otherwise=not named)
-        _look(config, named, discoveries, transport, ctx.obj.signer, seconds, tell)
+        discoveries = host.choose_discoveries(discovery, otherwise=not named)
+        _look(host, named, discoveries, transport, ctx.obj.signer, seconds, tell)
     if json_ and not watch:
         show_json(found)
     return ExitStatus.OK
@@ -85,7 +86,7 @@ def _of_node(config: Config, seconds: float) -> list[Row] | None:
 
 
 def _look(
-    config: Config,
+    host: PluginHost,
     named: Sequence[PeerRecord],
     discoveries: Sequence[str],
     transport: str | None,
@@ -99,11 +100,11 @@ def _look(
     from plasm.ops.running import until_signal
     from plasm.submission.submitter import Candidate
 
-    client = MeshClient(config, peers=named, discoveries=discoveries, transport=transport, signer=signer)
+    client = MeshClient(host=host, peers=named, discoveries=discoveries, transport=transport, signer=signer)
 
     def heard(answer: Candidate | PlasmError) -> None:
         if isinstance(answer, PlasmError):
-            say(f"warning[{answer.code}]: {answer}")
+            warn(answer)
         else:
             tell(answered_row(answer))
 

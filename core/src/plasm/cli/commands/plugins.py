@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
-from plasm.config import Config
-from plasm.errors import ExitStatus, InvalidInput, PluginError
+from plasm.errors import ExitStatus, InvalidInput, PlasmError
 from plasm.model.text import printable
-from plasm.ops.console import say, show_json
+from plasm.ops.console import say, show_json, show_trace
 from plasm.plugins import PluginEntry, PluginHost, PluginKind
-from plasm.plugins.loading import load
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 EXAMPLES = """\b
 Examples:
   plasm plugins             what is installed, read from metadata
-  plasm plugins --load      and whether each can be loaded
+  plasm plugins --load      and whether each can be used
   plasm plugins --json | jq '.[].name'
   plasm plugins check NAME  whether a runtime does all that a runtime must
 """
@@ -34,26 +31,33 @@ Examples:
 @app.callback(invoke_without_command=True, epilog=EXAMPLES, subcommand_metavar="[check NAME]")
 def plugins(
     ctx: typer.Context,
-    load_: Annotated[bool, typer.Option("--load", help="Load each plugin, and say why one cannot be.")] = False,
+    load_: Annotated[bool, typer.Option("--load", help="Try each plugin, and say why one cannot be used.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-) -> None:
+) -> int:
     """List the installed plugins: kind, name, version, distribution and state.
 
-    disable_plugins in the configuration turns off those that it names, as NAME or KIND:NAME.
+    disable_plugins in the configuration turns off those that it names, as NAME or KIND:NAME. With --load the exit
+    status is 125 when a plugin is broken.
     """
     if ctx.invoked_subcommand is not None:
         if load_ or json_:
             raise InvalidInput(
                 "--load and --json stand before a command", hint="write: plasm plugins check NAME --json"
             )
-        return
+        return ExitStatus.OK
     from plasm.execution.worker import confinement
 
-    host = PluginHost(Config.from_environment(os.environ))
-    rows = [_row(host, entry, try_load=load_) for entry in host.entries]
+    host: PluginHost = ctx.obj.host
+    errors = {entry: error for entry in host.entries if (error := _fault(host, entry, in_earnest=load_)) is not None}
+    rows = [_row(host, entry, errors.get(entry), tried=load_) for entry in host.entries]
+    status = ExitStatus.FAILED if load_ and errors else ExitStatus.OK
+    if load_:
+        for error in filter(lambda error: error.trace, errors.values()):
+            say(f"error[{error.code}]: {error}")
+            show_trace(error.trace)
     if json_:
         show_json(rows)
-        return
+        return status
     columns = ["kind", "name", "version", "distribution", "state"]
     table = [columns, *([row[column] for column in columns] for row in rows)]
     widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
@@ -62,10 +66,12 @@ def plugins(
         typer.echo(printable(f"{cells}  {row['why']}".rstrip()))
     for name, consequence in confinement.missing().items():
         say(f"warning[no-{name}]: this kernel has no {name}: {consequence}")
+    return status
 
 
 @app.command(epilog=CHECK_EXAMPLES)
 def check(
+    ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The runtime plugin's name.", metavar="NAME", show_default=False)],
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
@@ -74,7 +80,7 @@ def check(
     Declared are behaviours that it refuses as it should, for it does not say that it can. The exit status is 125 when
     one failed.
     """
-    host = PluginHost(Config.from_environment(os.environ))
+    host: PluginHost = ctx.obj.host
     runtime = _runtime(host, name)
     import attrs
 
@@ -83,7 +89,11 @@ def check(
     from plasm.testing import checking
 
     with Executor(runtime, ArtifactCache(host.config.cache_dir / "modules" / runtime)) as executor:
-        description = executor.describe()
+        try:
+            description = executor.describe()
+        except PlasmError as error:
+            show_trace(error.trace)
+            raise
     results = []
     for result in checking.check(checking.runtime_contract(runtime)):
         results.append(result)
@@ -111,19 +121,36 @@ def _runtime(host: PluginHost, name: str) -> str:
     return host.select(PluginKind.RUNTIME, name).name
 
 
-def _row(host: PluginHost, entry: PluginEntry, *, try_load: bool) -> dict[str, str]:
-    state, why = "installed", ""
-    rivals = [other for other in host.entries if (other.kind, other.name) == (entry.kind, entry.name)]
+def _fault(host: PluginHost, entry: PluginEntry, *, in_earnest: bool) -> PlasmError | None:
+    """Why a plugin cannot be used; unless ``in_earnest``, only extensions are loaded, which are so for every job."""
+    if host.disabled(entry) or _rivals(host, entry):
+        return None
+    try:
+        if in_earnest:
+            from plasm.cli.trying import try_plugin
+
+            try_plugin(host, entry)
+        elif entry.kind is PluginKind.EXTENSION:
+            host.load(entry)
+    except PlasmError as error:
+        return error
+    return None
+
+
+def _rivals(host: PluginHost, entry: PluginEntry) -> list[str]:
+    """The distributions that provide what ``entry`` does, where they are several."""
+    same = [other.distribution for other in host.entries if (other.kind, other.name) == (entry.kind, entry.name)]
+    return same if len(same) > 1 else []
+
+
+def _row(host: PluginHost, entry: PluginEntry, error: PlasmError | None, *, tried: bool) -> dict[str, str]:
+    state, why = "loaded" if tried else "installed", ""
     if host.disabled(entry):
         state, why = "disabled", "named by disable_plugins"
-    elif len(rivals) > 1:
-        state, why = "conflict", "provided by " + " and ".join(rival.distribution for rival in rivals)
-    elif try_load:
-        try:
-            load(entry)
-            state = "loaded"
-        except PluginError as error:
-            state, why = "broken", str(error)
+    elif rivals := _rivals(host, entry):
+        state, why = "conflict", "provided by " + " and ".join(rivals)
+    elif error is not None:
+        state, why = "broken", str(error)
     return {
         "kind": entry.kind.value,
         "name": entry.name,

@@ -63,6 +63,7 @@ def run(
         pending = open_output(stack, receipt) if receipt is not None else None
         client = stack.enter_context(
             LocalClient(
+                host=ctx.obj.host,
                 runtime=runtime or ctx.obj.runtime or job.manifest.runtime,
                 signer=signer or ctx.obj.signer,
                 started=ctx.obj.started,

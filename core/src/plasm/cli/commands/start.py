@@ -65,7 +65,7 @@ def start(
     signer: Annotated[str | None, typer.Option(help="Signing plugin to use.", metavar="NAME")] = None,
 ) -> int:
     """Offer this machine to peers: run their jobs in a sandbox and sign receipts."""
-    config = network.read_config(bootstrap)
+    host = ctx.obj.begin_with(bootstrap or ())
     options = {
         "signer": ("--signer", signer or ctx.obj.signer),
         "transport": ("--transport", transport),
@@ -80,12 +80,12 @@ def start(
     }
     source = ReloadableConfig(os.environ, {key: given for key, given in options.items() if given[1] is not None})
     said = source.at_start.config
-    discoveries = network.choose_discoveries(config, discovery, otherwise=True)
+    discoveries = host.choose_discoveries(discovery)
     # Workers start at any time, and must not meet a file that has changed meanwhile.
     os.environ.update(source.at_start.variables())
     log = Log(readable=_READABLE[said.log.format])
     logging.getLogger().addHandler(LibraryWarnings(log))
-    node = Node(config, _settings(said, discoveries), log, ServiceManager(os.environ))
+    node = Node(host, _settings(said, discoveries), log, ServiceManager(os.environ))
 
     def ready(addresses: Sequence[str]) -> None:
         say(f"this machine is the node {node.peer}")

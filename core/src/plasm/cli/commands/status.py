@@ -30,13 +30,15 @@ def status(json_: Annotated[bool, typer.Option("--json", help="Print one JSON do
         return
     runtimes = ", ".join(f"{runtime['name']} {runtime['version']}" for runtime in said["runtimes"])
     ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(said["jobs"].items())) or "none"
+    extensions = ", ".join(f"{each['name']} {each['version']}" for each in said["extensions"])
     state = "draining" if said["draining"] else "running"
     for name, value in (
         ("node", said["node"]),
         ("state", f"{state} for {format_duration(said['uptime_s'] * 1000)}, plasm {said['version']}"),
         ("runtimes", runtimes),
+        *([("extensions", extensions)] if extensions else []),
         ("jobs", f"{said['running']} running, {said['waiting']} waiting, {said['workers']} workers"),
         ("ended", ended),
         *(("address", address) for address in said["addresses"]),
     ):
-        typer.echo(printable(f"{name:<9} {value}"))
+        typer.echo(printable(f"{name:<10} {value}"))

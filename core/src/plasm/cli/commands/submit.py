@@ -72,15 +72,15 @@ def submit(
     limits = given.read_limits(memory, fuel, timeout, cpu_time, output_limit, file_limit)
     job = given.read_job(module, args, env, folders, manifest, limits)
     job.check_portable()
-    config = network.read_config(bootstrap)
+    host = ctx.obj.begin_with(bootstrap or ())
     peers = [PeerRecord.parse(address) for address in peer or ()]
     required = _read_require(require, runtime or ctx.obj.runtime)
     search_ms = given.quantity("--search", search, parse_duration)
     discoveries: Sequence[str] | None = None
     if discovery or bootstrap:
-        discoveries = network.choose_discoveries(config, discovery, otherwise=not peers)
+        discoveries = host.choose_discoveries(discovery, otherwise=not peers)
     client = peer_client(
-        config, peers=peers, discoveries=discoveries, transport=transport, signer=signer or ctx.obj.signer
+        host=host, peers=peers, discoveries=discoveries, transport=transport, signer=signer or ctx.obj.signer
     )
 
     def tell_who(chosen: Chosen) -> None:

@@ -22,7 +22,7 @@ class Spawned:
     """A worker process that has just been started, and the parent's ends of its four pipes.
 
     Nobody has talked with it yet: whoever does makes a :class:`~plasm.execution.parent.process.WorkerProcess` of it.
-    ``runtime`` is the name of the runtime that it loads.
+    ``runtime`` is the name of the runtime that it loads, empty where it chooses one by the configuration.
     """
 
     __slots__ = ("_alive", "ended_by", "from_worker", "pid", "runtime", "stderr", "stdout", "to_worker")
@@ -51,7 +51,8 @@ class Spawned:
 
 
 def spawn_worker(runtime: str) -> Spawned:
-    """Start a worker that loads ``runtime`` at once.  It is told, not given, the variables that configure Plasm.
+    """Start a worker that loads ``runtime`` at once, the configured or preferred one where that is empty.  It is told,
+    not given, the variables that configure Plasm.
 
     Raises:
         OSError: no process or pipe is to be had.

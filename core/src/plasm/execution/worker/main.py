@@ -48,7 +48,7 @@ def _serve(pipes: FramePipes) -> NoReturn:
     name, environment = frames.decode_start(payload)
     config = Config.from_environment(environment)
     try:
-        runtime = PluginHost(config).runtime(name)
+        runtime = PluginHost(config).runtime(name or None)
     except PlasmError as error:
         pipes.send_error(error)
         os._exit(1)

@@ -1,0 +1,55 @@
+"""Asking the hooks of loaded plugins; each failure has the plugin's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plasm.errors import PlasmError, PluginError
+from plasm.plugins.fitting import misfit
+
+if TYPE_CHECKING:
+    from plasm.plugins.index import PluginEntry
+    from plasm.plugins.loading import Plugin
+
+
+def blame(entry: PluginEntry, failed: str, error: BaseException, *, hint: str = "") -> PluginError:
+    """The error that says what the plugin ``failed`` to do; its ``trace`` is for the plugin's author."""
+    import traceback
+
+    blamed = PluginError(f"{entry.title} {failed}: {type(error).__name__}: {error}", hint=hint)
+    blamed.trace = "".join(traceback.format_exception(error))
+    return blamed
+
+
+def ask(plugin: Plugin, hook: str, **arguments: object) -> Any:
+    """What the ``hook`` of ``plugin`` returns.
+
+    Raises:
+        PluginError: the plugin fails in it.
+        PlasmError: what the plugin itself raises of these.
+    """
+    try:
+        return plugin.call(hook, **arguments)
+    except PlasmError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise blame(plugin.entry, f"failed in {hook}", error) from error
+
+
+def make(plugin: Plugin, hook: str, contract: type, **arguments: object) -> Any:
+    """What the ``hook`` of ``plugin`` makes, which fits ``contract``.
+
+    Raises:
+        PluginError: the plugin lacks the hook, or fails in it, or what it makes does not fit.
+        PlasmError: what the plugin itself raises of these.
+    """
+    if not plugin.implements(hook):
+        raise PluginError(f"{plugin.entry.title} has no {hook}", hint="its author should implement that hook")
+    made = ask(plugin, hook, **arguments)
+    fault = misfit(made, contract)
+    if fault is not None:
+        raise PluginError(
+            f"{plugin.entry.title} breaks the contract {contract.__name__}: what {hook} returned {fault}",
+            hint=f"its author should see plasm.contracts.{contract.__name__}",
+        )
+    return made
