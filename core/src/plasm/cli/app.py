@@ -18,7 +18,7 @@ from plasm.execution.parent.spawn import Spawned
 from plasm.ops.console import show_error, warn
 
 if TYPE_CHECKING:
-    from plasm.plugins import PluginHost
+    from plasm.plugins import PluginEntry, PluginHost
     from plasm.plugins.loading import Plugin
 
 COMMANDS = {
@@ -50,12 +50,14 @@ Examples:
 
 
 class Session:
-    """What the options before the command chose, the worker that may be under way, and the plugins of this process."""
+    """What the options before the command chose, the worker that may be under way, and the plugins of this process.
+    ``command_of`` is the extension whose command is run."""
 
     def __init__(self, started: Spawned | None) -> None:
         self.runtime: str | None = None
         self.signer: str | None = None
         self.started = started
+        self.command_of: PluginEntry | None = None
 
     @cached_property
     def host(self) -> "PluginHost":
@@ -88,6 +90,7 @@ class CommandTable(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands: dict[str, Any] = {**dict.fromkeys(COMMANDS), **self.commands}
+        self._added_by: dict[str, PluginEntry] | None = None
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         """The command called ``cmd_name``, or ``None``."""
@@ -104,8 +107,17 @@ class CommandTable(TyperGroup):
         self._add_extensions(ctx.obj)
         return list(self.commands)
 
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """The command that ``args`` begin with."""
+        resolved = super().resolve_command(ctx, args)
+        ctx.obj.command_of = (self._added_by or {}).get(str(resolved[0]))
+        return resolved
+
     def _add_extensions(self, session: Session) -> None:
         """Add the commands of each extension.  Help has to be had while the configuration or one of them is wrong."""
+        if self._added_by is not None:
+            return
+        self._added_by = {}
         from plasm.plugins import PluginKind
 
         try:
@@ -120,7 +132,8 @@ class CommandTable(TyperGroup):
                 warn(error)
                 continue
             for name, command in added.items():
-                self.commands.setdefault(name, command)
+                if name not in self.commands:
+                    self.commands[name], self._added_by[name] = command, entry
 
 
 def commands_of(plugin: "Plugin") -> dict[str, Any]:
@@ -174,9 +187,10 @@ def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
     """Run the command line; returns the exit status, with everything written out."""
     ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in ours
+    session = Session(started)
     status: int
     try:
-        returned = app(list(arguments), prog_name="plasm", standalone_mode=False, obj=Session(started))
+        returned = app(list(arguments), prog_name="plasm", standalone_mode=False, obj=session)
         status = returned if isinstance(returned, int) else ExitStatus.OK
     except PlasmError as error:
         status = show_error(error, as_json=as_json)
@@ -198,9 +212,9 @@ def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             return show_error(_unwritable(error), as_json=as_json)
-        if os.environ.get("PLASM_DEBUG"):
+        if session.command_of is None and os.environ.get("PLASM_DEBUG"):
             raise
-        status = show_error(_internal_error(error), as_json=as_json)
+        status = show_error(_unexpected(error, session.command_of), as_json=as_json)
     return _flush(status)
 
 
@@ -229,8 +243,12 @@ def _unwritable(error: OSError) -> PlasmError:
 _NO_ARGUMENTS = "NoArgsIsHelpError"
 
 
-def _internal_error(error: Exception) -> PlasmError:
-    """What is shown of a mistake of our own."""
+def _unexpected(error: Exception, command_of: "PluginEntry | None") -> PlasmError:
+    """What is shown of a mistake of our own, or of the extension's whose command was run."""
+    if command_of is not None:
+        from plasm.plugins.calling import blame
+
+        return blame(command_of, "failed in its command", error)
     return InternalError(
         f"{type(error).__name__}: {error}", hint="a mistake in Plasm; PLASM_DEBUG=1 shows where, please report it"
     )

@@ -18,7 +18,7 @@ import anyio.to_thread
 from plasm.model import Manifest, PeerId
 from plasm.ops.log import Event, Log
 from plasm.plugins import PluginHost
-from plasm.plugins.extensions import ADMIT_JOB, Failure
+from plasm.plugins.extensions import ADMIT_JOB, JOB_EVENT, RECEIPT_ISSUED, Failure
 from plasm.plugins.loading import Plugin
 
 ADMISSION_SECONDS: Final = 10.0
@@ -40,8 +40,10 @@ class NodeExtensions:
         self._log = log
         self._seconds = seconds
         self._extensions = host.extensions(self._report, self._deliver)
-        self._mailboxes = {plugin: _Mailbox(plugin.entry.name) for plugin in self._extensions.told}
-        self._threads = {plugin: anyio.CapacityLimiter(ADMISSION_THREADS) for plugin in self._extensions.admitting}
+        told = self._extensions.implementing(JOB_EVENT, RECEIPT_ISSUED)
+        self._mailboxes = {plugin: _Mailbox(plugin.entry.name) for plugin in told}
+        admitting = self._extensions.implementing(ADMIT_JOB)
+        self._threads = {plugin: anyio.CapacityLimiter(ADMISSION_THREADS) for plugin in admitting}
         self.job_started = self._extensions.job_started
         self.job_finished = self._extensions.job_finished
         self.receipt_issued = self._extensions.receipt_issued

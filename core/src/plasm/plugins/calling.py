@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from plasm.errors import PlasmError, PluginError
-from plasm.plugins.fitting import misfit
 
 if TYPE_CHECKING:
     from plasm.plugins.index import PluginEntry
@@ -45,7 +44,17 @@ def make(plugin: Plugin, hook: str, contract: type, **arguments: object) -> Any:
     """
     if not plugin.implements(hook):
         raise PluginError(f"{plugin.entry.title} has no {hook}", hint="its author should implement that hook")
-    made = ask(plugin, hook, **arguments)
+    return fitting(plugin, hook, contract, ask(plugin, hook, **arguments))
+
+
+def fitting(plugin: Plugin, hook: str, contract: type, made: object) -> Any:
+    """What the ``hook`` of ``plugin`` has ``made``, which fits ``contract``.
+
+    Raises:
+        PluginError: it does not.
+    """
+    from plasm.plugins.fitting import misfit
+
     fault = misfit(made, contract)
     if fault is not None:
         raise PluginError(

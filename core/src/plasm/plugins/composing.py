@@ -7,7 +7,7 @@ from typing import Final
 
 from plasm.contracts import BootMode, RootfsNeeds
 from plasm.errors import PluginError
-from plasm.plugins.calling import make
+from plasm.plugins.calling import ask, fitting
 from plasm.plugins.index import PluginEntry
 from plasm.plugins.loading import Plugin
 
@@ -22,8 +22,9 @@ def rootfs_needs(mode: BootMode, plugins: Iterable[Plugin]) -> RootfsNeeds:
     """
     union = RootfsNeeds()
     for plugin in plugins:
-        if plugin.implements(HOOK):
-            union = _union(union, make(plugin, HOOK, RootfsNeeds, mode=mode), plugin.entry)
+        needs = ask(plugin, HOOK, mode=mode)
+        if needs is not None:
+            union = _union(union, fitting(plugin, HOOK, RootfsNeeds, needs), plugin.entry)
     return union
 
 

@@ -97,19 +97,13 @@ class Extensions:
         self._config = config
         self._deliver = deliver
 
-    @property
-    def admitting(self) -> tuple[Plugin, ...]:
-        """Those that decide about jobs."""
-        return tuple(plugin for plugin in self.plugins if plugin.implements(ADMIT_JOB))
-
-    @property
-    def told(self) -> tuple[Plugin, ...]:
-        """Those that are told of jobs."""
-        return tuple(plugin for plugin in self.plugins if any(map(plugin.implements, (JOB_EVENT, RECEIPT_ISSUED))))
+    def implementing(self, *hooks: str) -> tuple[Plugin, ...]:
+        """Those that have one of these hooks."""
+        return tuple(plugin for plugin in self.plugins if any(map(plugin.implements, hooks)))
 
     def refusal(self, manifest: Manifest, peer: PeerId | None) -> str | None:
         """Why an extension does not admit this job, with its name, or ``None``; the first refusal counts."""
-        refusals = (self.refusal_of(plugin, manifest, peer) for plugin in self.admitting)
+        refusals = (self.refusal_of(plugin, manifest, peer) for plugin in self.implementing(ADMIT_JOB))
         return next((refusal for refusal in refusals if refusal is not None), None)
 
     def refusal_of(self, plugin: Plugin, manifest: Manifest, peer: PeerId | None) -> str | None:
@@ -128,26 +122,25 @@ class Extensions:
 
     def job_started(self, job_id: str) -> None:
         """Tell that a job begins."""
-        if self.plugins:
-            from plasm.contracts import JobEvent
-
-            self._tell(JOB_EVENT, job_id=job_id, event=JobEvent.STARTED, outcome=None)
+        self._job_event(job_id, "started")
 
     def job_finished(self, job_id: str, outcome: Outcome) -> None:
         """Tell that a job has ended."""
-        if self.plugins:
-            from plasm.contracts import JobEvent
-
-            self._tell(JOB_EVENT, job_id=job_id, event=JobEvent.FINISHED, outcome=outcome)
+        self._job_event(job_id, "finished", outcome)
 
     def receipt_issued(self, job_id: str, receipt: bytes) -> None:
         """Tell that a receipt was signed."""
         self._tell(RECEIPT_ISSUED, job_id=job_id, receipt=receipt)
 
+    def _job_event(self, job_id: str, event: str, outcome: Outcome | None = None) -> None:
+        if self.implementing(JOB_EVENT):
+            from plasm.contracts import JobEvent
+
+            self._tell(JOB_EVENT, job_id=job_id, event=JobEvent(event), outcome=outcome)
+
     def _tell(self, hook: str, **arguments: object) -> None:
-        for plugin in self.plugins:
-            if plugin.implements(hook):
-                self._deliver(plugin, hook, partial(self._call, plugin, hook, arguments))
+        for plugin in self.implementing(hook):
+            self._deliver(plugin, hook, partial(self._call, plugin, hook, arguments))
 
     def _call(self, plugin: Plugin, hook: str, arguments: dict[str, object]) -> None:
         with self.failures.contained(plugin.entry, hook):
