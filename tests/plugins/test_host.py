@@ -123,7 +123,7 @@ def test_an_extension_admits_watches_and_adds_commands(
     assert run("run", hello, "x", "--receipt", tmp_path / "r").returncode == 0
     refused = run("run", hello, "forbidden")
     assert refused.returncode == 126
-    assert b"error[not-admitted]: the job is not admitted: forbidden words" in refused.stderr
+    assert b"error[not-admitted]: the job is not admitted: forbidden words (extension 'watch')" in refused.stderr
     notes = (tmp_path / "third-party" / "notes").read_text().splitlines()
     assert notes == ["started None", "finished exited with code 0", "receipt True"]
 
@@ -150,9 +150,11 @@ def test_a_broken_plugin_is_reported_by_name_and_the_others_work(
     plugin: Install, plasm: Plasm, hello: Path, tmp_path: Path, source: str, why: str
 ) -> None:
     plugin("plasm.runtime", "broken", source)
-    plugin("plasm.extension", "broken-too", source)
+    plugin("plasm.discovery", "broken-too", source)
     run = with_third_party(plasm, tmp_path)
-    rows = {(row["kind"], row["name"]): row for row in json.loads(run("plugins", "--load", "--json").stdout)}
+    tried = run("plugins", "--load", "--json")
+    assert tried.returncode == 125
+    rows = {(row["kind"], row["name"]): row for row in json.loads(tried.stdout)}
     assert rows["runtime", "broken"]["state"] == "broken"
     assert why in rows["runtime", "broken"]["why"]
     assert rows["runtime", "wasmtime"]["state"] == "loaded"
