@@ -17,6 +17,8 @@ def misfit(made: object, contract: type) -> str | None:
     """
     if not getattr(contract, "_is_protocol", False):
         return None if isinstance(made, contract) else f"is a {type(made).__name__}, not a {contract.__name__}"
+    if made is None:
+        return "is nothing"
     if isinstance(made, type):
         return f"is the class {made.__name__}, not an object of it"
     for name, member in _members(contract):

@@ -57,7 +57,7 @@ class DiscoveryContract:
     ``says_good_bye`` is false where the protocol has no way to take back what was advertised.
     """
 
-    capability: ClassVar[str] = capability_key("x86_64", "wasmtime")
+    capability: ClassVar[str] = capability_key("x86_64", "some-runtime")
     says_good_bye: ClassVar[bool] = True
 
     def neighbourhood(self, count: int) -> AbstractAsyncContextManager[Sequence[Member]]:
