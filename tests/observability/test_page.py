@@ -18,16 +18,28 @@ from world import ROOT
 
 PAGE = (ROOT / "docs" / "observability.md").read_text()
 DASHBOARD = json.loads((ROOT / "docs" / "grafana" / "plasm.json").read_text())
+OBSERVER = """
+from plasm.hookspecs import hookimpl
+PLASM_HOOK_API = 1
+@hookimpl
+def plasm_job_event(event): pass
+"""
 GIVEN_BY_PROMETHEUS = {"instance", "le"}
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The metrics of a real node."""
-    home = tmp_path_factory.mktemp("home")
+    """The metrics of a real node that has an extension."""
+    home, site = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("site")
+    (site / "observer.py").write_text(OBSERVER)
+    metadata = site / "observer-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: observer\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[plasm.extension]\nobserver = observer\n")
+    options = ("--listen", TCP, "--discovery", "none", "--workers", "1", "--metrics", "127.0.0.1:0")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PLASM_HOME", str(home))
-        node = NodeProcess(home, "--listen", TCP, "--discovery", "none", "--workers", "1", "--metrics", "127.0.0.1:0")
+        node = NodeProcess(home, *options, env={"PYTHONPATH": str(site)})
         (line,) = node.until("metrics")
         with urllib.request.urlopen(line["address"], timeout=PATIENCE_SECONDS) as page:
             text: str = page.read().decode()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -54,14 +54,14 @@ def deliver_now(_plugin: Plugin, _hook: str, tell: Callable[[], None]) -> None:
 class Failures:
     """Counts failures by plugin name and hook, and passes each to ``report``.  May be used from several threads."""
 
-    def __init__(self, report: Report = warn_of) -> None:
+    def __init__(self, report: Report = warn_of, watched: Iterable[tuple[str, str]] = ()) -> None:
         self._report = report
         self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts = Counter(dict.fromkeys(watched, 0))
 
     @property
     def counts(self) -> dict[tuple[str, str], int]:
-        """How often each plugin has failed in each hook."""
+        """How often each plugin has failed in each hook; those that are ``watched`` begin at nothing."""
         with self._lock:
             return dict(self._counts)
 
@@ -93,7 +93,9 @@ class Extensions:
         self, plugins: Sequence[Plugin], config: Config, report: Report = warn_of, deliver: Deliver = deliver_now
     ) -> None:
         self.plugins = tuple(plugins)
-        self.failures = Failures(report)
+        hooks = [(plugin, hook) for plugin in self.plugins for hook in (ADMIT_JOB, JOB_EVENT, RECEIPT_ISSUED)]
+        watched = [(plugin.entry.name, hook) for plugin, hook in hooks if plugin.implements(hook)]
+        self.failures = Failures(report, watched)
         self._config = config
         self._deliver = deliver
 
