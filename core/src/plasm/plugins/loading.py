@@ -9,7 +9,6 @@ import pluggy
 
 from plasm import hookspecs
 from plasm.errors import PluginError, PluginIncompatible
-from plasm.plugins.calling import blame
 from plasm.plugins.index import Declared, PluginEntry
 from plasm.plugins.printing import printing_to_stderr
 
@@ -60,6 +59,8 @@ def _import(entry: PluginEntry) -> object:
             for attribute in filter(None, attributes.split(".")):
                 module = getattr(module, attribute)
     except (Exception, SystemExit) as error:
+        from plasm.plugins.calling import blame
+
         raise blame(entry, "cannot be loaded", error, hint=f"reinstall it, or {_disabling(entry)}") from error
     speaks = getattr(module, "PLASM_HOOK_API", None)
     if speaks != hookspecs.HOOK_API:
