@@ -9,7 +9,7 @@ from plasm.artifacts.cache import is_artifact_key
 from plasm.errors import InvalidInput, PlasmError, by_code
 from plasm.execution.frames import FrameError
 from plasm.model import Outcome, OutcomeKind, TrapKind
-from plasm.model.quantities import MAX_SAFE_INTEGER
+from plasm.model.quantities import is_safe_count
 
 _ENDS_OF_A_GUEST: Final = frozenset(
     {
@@ -105,7 +105,7 @@ def result(payload: bytes) -> GuestEnd:
 
 
 def _number(value: object) -> int | None:
-    if value is None or (type(value) is int and 0 <= value <= MAX_SAFE_INTEGER):
+    if value is None or is_safe_count(value):
         return value
     raise ValueError("not a number of anything")
 

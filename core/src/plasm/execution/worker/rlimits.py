@@ -11,16 +11,17 @@ import os
 import resource
 import signal
 import time
+from typing import Final
 
 from plasm.model import Limits
 
-COMPILING_BYTES = 2 * 2**30
+COMPILING_BYTES: Final = 2 * 2**30
 """Memory that compiling one module may take."""
 
-_ENGINE_BYTES = 256 * 2**20  # what an engine may need for a job beside the job's own memory
-_CPU_SLACK_S = 2
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_DATA_FIELD = 5
+_ENGINE_BYTES: Final = 256 * 2**20  # what an engine may need for a job beside the job's own memory
+_CPU_SLACK_S: Final = 2
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_DATA_FIELD: Final = 5
 
 
 class ProcessLimits:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from plasm.execution.worker.confinement import kernel, landlock, seccomp
 from plasm.model import Preopen
 
-OPEN_FILES = 1024
+OPEN_FILES: Final = 1024
 
 
 def confine(preopens: Sequence[Preopen], readable: Iterable[str]) -> None:
