@@ -13,7 +13,7 @@ from mesh.conftest import MakeJob, World
 
 from plasm import OutcomeKind
 from plasm.errors import PlasmError
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 
 SECRET = "raise ValueError('a secret\\x1b[2J' + '.' * 2000 + 'the end')"
@@ -31,7 +31,7 @@ def test_a_client_gets_a_receipt_without_the_trace_and_the_log_has_its_end(
     async def main() -> None:
         async with mesh.node(runtimes=("lax",)) as node, mesh.client(node.record) as client:
             given = job(hello)
-            delivered = await client.run(given, Immediately(CollectingSink()), Requirements.of(given.manifest))
+            delivered = await client.run(given, NonblockingSink(CollectingSink()), Requirements.of(given.manifest))
             assert delivered.claims.outcome.kind is OutcomeKind.CRASHED
             assert b"the end" not in delivered.receipt
         (line,) = [line for line in node.log() if line["event"] == "finished"]
@@ -51,7 +51,7 @@ def test_a_client_that_is_refused_hears_no_trace_and_the_log_has_its_end(
         async with mesh.node(runtimes=("lax",)) as node, mesh.client(node.record) as client:
             given = job(hello)
             with pytest.raises(PlasmError) as told:
-                await client.run(given, Immediately(CollectingSink()), Requirements.of(given.manifest))
+                await client.run(given, NonblockingSink(CollectingSink()), Requirements.of(given.manifest))
             assert "the runtime failed" in str(told.value)
             assert "the end" not in str(told.value)
             assert told.value.trace == ""
