@@ -14,7 +14,8 @@ from plasm.artifacts.modules import Module
 from plasm.artifacts.store import ModuleStore
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome
-from plasm.node.store import FAILED, GONE, MAX_ADDRESSES, MAX_PEERS, MIGRATIONS, Pruned, Store
+from plasm.node.migrations import MIGRATIONS
+from plasm.node.store import FAILED, GONE, MAX_ADDRESSES, MAX_PEERS, Pruned, Store
 
 pytestmark = pytest.mark.once
 

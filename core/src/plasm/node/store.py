@@ -1,7 +1,10 @@
 """What a node keeps of jobs, receipts and peers, in SQLite: a receipt is durable before it is sent.
 
 One process writes.  A receipt is committed with ``synchronous = FULL``, so it survives a power cut; everything else
-with ``NORMAL``, which survives a kill and waits for no disk.  See https://www.sqlite.org/wal.html.
+with ``NORMAL``, which survives a kill and waits for no disk.  Readers have a connection of their own and do not wait
+for the writer.  See https://www.sqlite.org/wal.html.
+
+No query reads more than it returns: lists are read in pages along an index, and sums are kept by triggers.
 """
 
 from __future__ import annotations
@@ -19,50 +22,7 @@ from attrs import field, frozen
 
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome, Sha256
-
-MIGRATIONS: Final[Sequence[str]] = (
-    """
-    CREATE TABLE jobs (
-        job TEXT PRIMARY KEY,
-        peer TEXT NOT NULL,
-        module TEXT NOT NULL,
-        state TEXT NOT NULL,
-        outcome TEXT,
-        started_us INTEGER NOT NULL,
-        finished_us INTEGER
-    ) WITHOUT ROWID;
-    CREATE INDEX jobs_by_time ON jobs (started_us);
-    CREATE TABLE receipts (
-        job TEXT PRIMARY KEY,
-        peer TEXT NOT NULL,
-        outcome TEXT NOT NULL,
-        finished_us INTEGER NOT NULL,
-        receipt BLOB NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX receipts_by_time ON receipts (finished_us);
-    """,
-    # With its size in the index, what is kept can be added up without reading all of it.
-    """
-    ALTER TABLE receipts ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
-    UPDATE receipts SET size = length(receipt);
-    DROP INDEX receipts_by_time;
-    CREATE INDEX receipts_by_time ON receipts (finished_us, size);
-    """,
-    """
-    CREATE TABLE peers (
-        peer TEXT PRIMARY KEY,
-        addresses TEXT NOT NULL DEFAULT '[]',
-        arch TEXT,
-        runtimes TEXT NOT NULL DEFAULT '[]',
-        first_seen_us INTEGER NOT NULL,
-        last_seen_us INTEGER NOT NULL,
-        jobs_run INTEGER NOT NULL DEFAULT 0,
-        jobs_failed INTEGER NOT NULL DEFAULT 0,
-        jobs_given INTEGER NOT NULL DEFAULT 0
-    ) WITHOUT ROWID;
-    """,
-)
-"""What makes a store of each version out of the one before it; never changed, only added to."""
+from plasm.node.migrations import MIGRATIONS
 
 MAX_PEERS: Final = 512
 MAX_ADDRESSES: Final = 4  # of one peer
@@ -71,6 +31,7 @@ _PART: Final = 50  # rows that go at once
 _PAUSE_SECONDS: Final = 0.01
 
 RUNNING, FINISHED, FAILED, GONE, LOST = "running", "finished", "failed", "gone", "lost"
+_GAVE_JOB: Final = "jobs_given = jobs_given + 1"
 
 
 @frozen
@@ -89,12 +50,13 @@ class JobRow:
 
 @frozen
 class ReceiptRow:
-    """A receipt that this node issued."""
+    """A receipt that this node issued, of ``size`` bytes."""
 
     job: str
     peer: str
     outcome: str
     finished_us: int
+    size: int
 
 
 def _texts(text: str) -> tuple[str, ...]:
@@ -139,17 +101,20 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._migrate()
-            self._database.execute("UPDATE jobs SET state = ? WHERE state = ?", (LOST, RUNNING))
+            self._database.execute("UPDATE jobs SET state = ? WHERE state = 'running'", (LOST,))
+            self._readable = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._readable.execute("PRAGMA query_only = 1")
         except (OSError, sqlite3.Error) as error:
             raise UnwritableOutput(f"{path} cannot be used: {error}", hint="check its folder and its disk") from None
 
-    def accepted(self, job: str, peer: str, module: Sha256) -> None:
-        """Write down that a job was accepted.
+    def accepted(self, job: str, peer: str, module: Sha256, *, given: bool = False) -> None:
+        """Write down that a job was accepted; ``given``: by a peer that is to be remembered for it.
 
         Raises:
             UnwritableOutput: it cannot be.
@@ -157,6 +122,8 @@ class Store:
         row = (job, peer, module, RUNNING, None, time.time_ns() // 1000, None)
         with self._writing("NORMAL") as database:
             database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            if given:
+                self._saw(database, peer, _GAVE_JOB)
 
     def finished(self, job: str, peer: str, finished_us: int, outcome: Outcome, receipt: bytes) -> None:
         """Write down how a job ended, and its receipt; both are on the disk when this returns.
@@ -192,15 +159,11 @@ class Store:
             UnwritableOutput: it cannot be.
         """
         known = [address] if address is not None else []
-        for (text,) in self._read("SELECT addresses FROM peers WHERE peer = ?", peer):
-            known += (other for other in _texts(text) if other != address)
-        self._saw(
-            peer,
-            "addresses = ?, arch = ?, runtimes = ?",
-            json.dumps(known[:MAX_ADDRESSES]),
-            arch,
-            json.dumps(list(runtimes)),
-        )
+        with self._writing("NORMAL") as database:
+            for (text,) in database.execute("SELECT addresses FROM peers WHERE peer = ?", (peer,)).fetchall():
+                known += (other for other in _texts(text) if other != address)
+            addresses, names = json.dumps(known[:MAX_ADDRESSES]), json.dumps(list(runtimes))
+            self._saw(database, peer, "addresses = ?, arch = ?, runtimes = ?", addresses, arch, names)
 
     def peer_ran_job(self, peer: str) -> None:
         """Write down that a peer ran a job of ours.
@@ -208,7 +171,8 @@ class Store:
         Raises:
             UnwritableOutput: it cannot be.
         """
-        self._saw(peer, "jobs_run = jobs_run + 1")
+        with self._writing("NORMAL") as database:
+            self._saw(database, peer, "jobs_run = jobs_run + 1")
 
     def peer_failed_job(self, peer: str) -> None:
         """Write down that a peer took a job of ours and did not deliver.
@@ -216,7 +180,8 @@ class Store:
         Raises:
             UnwritableOutput: it cannot be.
         """
-        self._saw(peer, "jobs_failed = jobs_failed + 1")
+        with self._writing("NORMAL") as database:
+            self._saw(database, peer, "jobs_failed = jobs_failed + 1")
 
     def peer_gave_job(self, peer: str) -> None:
         """Write down that a peer gave us a job.
@@ -224,16 +189,36 @@ class Store:
         Raises:
             UnwritableOutput: it cannot be.
         """
-        self._saw(peer, "jobs_given = jobs_given + 1")
+        with self._writing("NORMAL") as database:
+            self._saw(database, peer, _GAVE_JOB)
 
-    def jobs(self, limit: int) -> list[JobRow]:
-        """The jobs accepted last, newest first."""
-        return [JobRow(*row) for row in self._read("SELECT * FROM jobs ORDER BY started_us DESC LIMIT ?", limit)]
+    def jobs(self, limit: int, after: JobRow | None = None) -> list[JobRow]:
+        """The jobs accepted last, newest first; only those that come after the row ``after``, where there is one."""
+        query = "SELECT * FROM jobs {} ORDER BY started_us DESC, job DESC LIMIT ?"
+        if after is None:
+            found = self._read(query.format(""), limit)
+        else:
+            found = self._read(
+                query.format("WHERE (started_us, job) < (?, ?)"), after.started_us, after.job, limit
+            )
+        return [JobRow(*row) for row in found]
 
-    def receipts(self, limit: int) -> list[ReceiptRow]:
-        """The receipts issued last, newest first."""
-        columns = "job, peer, outcome, finished_us"
-        found = self._read(f"SELECT {columns} FROM receipts ORDER BY finished_us DESC LIMIT ?", limit)  # noqa: S608
+    def receipts(self, limit: int, after: ReceiptRow | None = None) -> list[ReceiptRow]:
+        """The receipts issued last, newest first; only those that come after the row ``after``, where there is one."""
+        query = (
+            "SELECT job, peer, outcome, finished_us, size FROM receipts {}"
+            " ORDER BY finished_us DESC, size DESC, job DESC LIMIT ?"
+        )
+        if after is None:
+            found = self._read(query.format(""), limit)
+        else:
+            found = self._read(
+                query.format("WHERE (finished_us, size, job) < (?, ?, ?)"),
+                after.finished_us,
+                after.size,
+                after.job,
+                limit,
+            )
         return [ReceiptRow(*row) for row in found]
 
     def peers(self, limit: int) -> list[PeerRow]:
@@ -252,8 +237,7 @@ class Store:
 
     def outcomes(self) -> dict[str, int]:
         """How many jobs ended in which way."""
-        counted = self._read("SELECT coalesce(outcome, state), count(*) FROM jobs WHERE state != ? GROUP BY 1", RUNNING)
-        return dict(counted)
+        return dict(self._read("SELECT ending, jobs FROM jobs_by_ending WHERE jobs > 0"))
 
     def prune(self, keep_age_s: int, keep_bytes: int) -> Pruned:
         """Forget jobs, receipts and peers older than ``keep_age_s``, and of the rest the oldest until no more than
@@ -267,7 +251,7 @@ class Store:
         receipts = self._forget("receipts", "job", "finished_us < ?", oldest)
         peers = self._forget("peers", "peer", "last_seen_us < ?", oldest)
         with self._writing("NORMAL") as database:
-            kept = database.execute("SELECT coalesce(sum(size), 0) FROM receipts").fetchone()[0]
+            (kept,) = database.execute("SELECT bytes FROM receipts_size").fetchone()
         return Pruned(jobs, receipts + self._forget_oldest_receipts(kept - keep_bytes), peers)
 
     def _forget(self, table: str, key: str, which: str, *values: object) -> int:
@@ -296,35 +280,36 @@ class Store:
             time.sleep(_PAUSE_SECONDS)
         return gone
 
-    def _saw(self, peer: str, change: str, *values: object) -> None:
+    def _saw(self, database: sqlite3.Connection, peer: str, change: str, *values: object) -> None:
         """Note that a peer was here, and a ``change`` to its row; a new one takes the place of another where there are
         too many."""
         now = time.time_ns() // 1000
-        with self._writing("NORMAL") as database:
-            new = database.execute(
-                "INSERT OR IGNORE INTO peers (peer, first_seen_us, last_seen_us) VALUES (?, ?, ?)", (peer, now, now)
-            ).rowcount
-            changed = f"UPDATE peers SET last_seen_us = ?, {change} WHERE peer = ?"  # noqa: S608
-            database.execute(changed, (now, *values, peer))
-            if new:
-                # Ids cost nothing to make: those who only come to us do not push out those whom we can go to.
-                database.execute(
-                    "DELETE FROM peers WHERE peer IN (SELECT peer FROM peers"
-                    " ORDER BY addresses != '[]' DESC, last_seen_us DESC LIMIT -1 OFFSET ?)",
-                    (MAX_PEERS,),
-                )
+        new = database.execute(
+            "INSERT OR IGNORE INTO peers (peer, first_seen_us, last_seen_us) VALUES (?, ?, ?)", (peer, now, now)
+        ).rowcount
+        changed = f"UPDATE peers SET last_seen_us = ?, {change} WHERE peer = ?"  # noqa: S608
+        database.execute(changed, (now, *values, peer))
+        if new:
+            # Ids cost nothing to make: those who only come to us do not push out those whom we can go to.
+            database.execute(
+                "DELETE FROM peers WHERE peer IN (SELECT peer FROM peers"
+                " ORDER BY addresses != '[]' DESC, last_seen_us DESC LIMIT -1 OFFSET ?)",
+                (MAX_PEERS,),
+            )
 
     def answers(self) -> bool:
         """Whether the file can be read, and no writer holds it up for ever."""
         try:
-            self._read("SELECT job FROM jobs LIMIT 1")
+            with self._lock:
+                self._database.execute("SELECT job FROM jobs LIMIT 1").fetchall()
         except sqlite3.Error:
             return False
         return True
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._lock, self._reading:
+            self._readable.close()
             self._database.close()
 
     def _migrate(self) -> None:
@@ -336,8 +321,8 @@ class Store:
             self._database.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
     def _read(self, query: str, *values: object) -> list[Any]:
-        with self._lock:
-            return self._database.execute(query, values).fetchall()
+        with self._reading:
+            return self._readable.execute(query, values).fetchall()
 
     @contextmanager
     def _writing(self, synchronous: str) -> Iterator[sqlite3.Connection]:
