@@ -20,7 +20,8 @@ from plasm.client.mesh import MeshClient
 from plasm.config import Config
 from plasm.contracts import PeerRecord, Signer, Transport
 from plasm.model import PeerId
-from plasm.node.node import Node, Settings
+from plasm.node.configuration import NodeOptions
+from plasm.node.node import Node
 from plasm.ops.log import Log
 from plasm.plugins import PluginHost
 from plasm.submission.submitter import Submitter
@@ -82,7 +83,7 @@ class World:
     async def node(self, seed: str = "node", **settings: Any) -> AsyncIterator[Running]:
         """A node that has this seed's key; it is drained at the end."""
         host, stream = self.host(seed), io.StringIO()
-        node = Node(host, Settings(workers=settings.pop("workers", 1), **settings), Log(stream))
+        node = Node(host, NodeOptions(workers=settings.pop("workers", 1), **settings), Log(stream))
         ready = anyio.Event()
 
         def log() -> list[dict[str, Any]]:

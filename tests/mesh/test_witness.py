@@ -28,13 +28,13 @@ class Remembering:
     def __init__(self) -> None:
         self.told: list[tuple[str, PeerId]] = []
 
-    def answered(self, candidate: Candidate) -> None:
+    async def answered(self, candidate: Candidate) -> None:
         self.told.append(("answered", candidate.record.peer))
 
-    def delivered(self, peer: PeerId) -> None:
+    async def delivered(self, peer: PeerId) -> None:
         self.told.append(("delivered", peer))
 
-    def failed(self, peer: PeerId) -> None:
+    async def failed(self, peer: PeerId) -> None:
         self.told.append(("failed", peer))
 
 

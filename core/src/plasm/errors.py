@@ -253,6 +253,12 @@ class NodeNotRunning(PlasmError):
     code = "node-not-running"
 
 
+class NodeStopping(PlasmError):
+    """The node is ending, and cannot be kept from it any more."""
+
+    code = "node-stopping"
+
+
 class NodeRunning(PlasmError):
     """A node with the same key and state is running."""
 

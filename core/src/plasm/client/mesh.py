@@ -81,9 +81,9 @@ class MeshClient:
         """See :meth:`plasm.client.peers.PeerClient.submit`; not to be called where an event loop runs."""
         job.check_portable()
 
-        async def tell(record: CapabilityRecord) -> None:
+        async def tell(record: CapabilityRecord, starts_in_ms: int) -> None:
             if chosen is not None:
-                chosen(Chosen(record.peer, record.arch, record.version))
+                chosen(Chosen(record.peer, record.arch, record.version, starts_in_ms))
 
         async def run(given: ReplayableInput | None) -> Delivered:
             async with self as submitter:

@@ -145,7 +145,7 @@ class _NodeJob:
                 for start in range(0, len(module.data), MAX_CHUNK_BYTES):
                     self._connection.send_bytes("module", module.data[start : start + MAX_CHUNK_BYTES])
             elif kind == "accepted":
-                self._accepted(PeerId.parse(value["node"]))
+                self._accepted(Chosen(PeerId.parse(value["node"]), starts_in_ms=value.get("starts_in_ms", 0)))
             elif kind == "output":
                 self._take(value)
             elif kind == "result":
@@ -168,10 +168,10 @@ class _NodeJob:
                 raise self._unreadable from None
             raise
 
-    def _accepted(self, peer: PeerId) -> None:
-        first, self._peer = self._peer is None, peer
+    def _accepted(self, chosen: Chosen) -> None:
+        first, self._peer = self._peer is None, chosen.peer
         if self._chosen is not None:
-            self._chosen(Chosen(peer))
+            self._chosen(chosen)
         if first and self._stdin is not None:
             threading.Thread(target=self._send_stdin, args=[self._stdin], daemon=True).start()
 

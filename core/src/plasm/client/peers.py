@@ -31,11 +31,15 @@ class Require(TypedDict, total=False):
 
 
 class Chosen(NamedTuple):
-    """The peer that has taken a job; ``arch`` and ``version`` (of its Plasm) where it was asked directly."""
+    """The peer that has taken a job; ``arch`` and ``version`` (of its Plasm) where it was asked directly.
+
+    ``starts_in_ms`` is the peer's estimate of the milliseconds that the job waits for a worker, 0 where one is free.
+    """
 
     peer: PeerId
     arch: str | None = None
     version: str | None = None
+    starts_in_ms: int = 0
 
 
 class PeerClient(Protocol):

@@ -48,6 +48,8 @@ class ControlClient:
     def ask(self, request: str, **fields: Any) -> Any:
         """The result of a request that is not about running a job; a long list comes in several lines.
 
+        May be called again and again: a node waits half a minute for the next request.
+
         Raises:
             PlasmError: what the node says is wrong.
         """

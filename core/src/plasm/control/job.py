@@ -11,6 +11,7 @@ from plasm.contracts import PeerRecord
 from plasm.control.lines import MAX_CHUNK_BYTES, to_bytes, to_text
 from plasm.control.server import ControlConnection, Fields
 from plasm.errors import InvalidInput, ProtocolViolation
+from plasm.mesh.capability import Requirements
 from plasm.mesh.messages import (
     Accept,
     Failure,
@@ -92,6 +93,33 @@ def read_peers(fields: Fields) -> list[PeerRecord]:
     return [PeerRecord.parse(address) for address in addresses]
 
 
+def read_requirements(fields: Fields, offer: Offer) -> Requirements:
+    """What the job of ``offer`` needs, and what a request asks for beside.
+
+    Raises:
+        InvalidInput: it asks for something else than ``arch``, ``runtime`` and ``memory``.
+    """
+    asked: dict[str, Any] = fields.get("require") or {}
+    if not isinstance(asked, dict) or not asked.keys() <= {"arch", "runtime", "memory"}:
+        raise InvalidInput("require may have arch, runtime and memory")
+    manifest = manifest_from_json(offer.manifest, offer.module)
+    return Requirements.of(
+        manifest, arch=asked.get("arch"), runtime=asked.get("runtime"), memory=asked.get("memory") or 0
+    )
+
+
+def read_number(fields: Fields, name: str, default: Any, most: float) -> Any:
+    """The number that ``fields`` have under this name.
+
+    Raises:
+        InvalidInput: not a number above 0 and up to ``most``.
+    """
+    value = fields.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise InvalidInput(f"{name} must be a number up to {most:.0f}")
+    return value
+
+
 def _heard(kind: str, value: Any) -> Message:
     if kind == "module":
         return ModuleChunk(to_bytes(value))
@@ -105,7 +133,7 @@ def _heard(kind: str, value: Any) -> Message:
 def said(message: Message, node: PeerId | None) -> list[tuple[str, Any]]:
     """The lines that tell ``message``, which comes from ``node``."""
     if isinstance(message, Accept):
-        accepted = ("accepted", {"node": str(node)})
+        accepted = ("accepted", {"node": str(node), "starts_in_ms": message.starts_in_ms})
         return [("send", "module"), accepted] if message.module_wanted else [accepted]
     if isinstance(message, OutputChunk):
         return [("output", {"stream": message.stream, "data": to_text(part)}) for part in _parts(message.data)]

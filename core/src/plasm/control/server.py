@@ -1,4 +1,8 @@
-"""Serves the control socket: this machine's owner asks, and has jobs run (docs/control.md)."""
+"""Serves the control socket: this machine's owner asks, and has jobs run (docs/control.md).
+
+A connection carries requests one after the other; a job is its last one.  An answer is a value, the rows of a list,
+or ``None`` where it has said all itself.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import logging
 import os
 import stat
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,16 +22,21 @@ from plasm.control.access import Access
 from plasm.control.address import short_path
 from plasm.control.lines import LineReader, line
 from plasm.errors import InternalError, InvalidInput, PlasmError, ProtocolViolation, UnwritableOutput
+from plasm.ops.accepting import accept_each
 from plasm.ops.concurrency import task_group
 
 ROWS_A_LINE: Final = 100
-"""A line has room for so many rows of any list."""
+"""A line has room for this many rows of any list."""
 _RECEIVE_BYTES: Final = 2**18
-_PAUSE_SECONDS: Final = 0.1
+NEXT_REQUEST_SECONDS: Final = 30.0
+JOB_REQUESTS: Final = frozenset({"run", "submit"})
+"""Requests whose lines are a job's until the connection ends."""
 
 _log = logging.getLogger(__name__)
 
 Fields = dict[str, Any]
+Pages = AsyncIterator[Sequence[Any]]
+"""The rows of a list, up to :data:`ROWS_A_LINE` at a time and never none."""
 Answer = Callable[["ControlConnection", Fields], Awaitable[Any]]
 
 
@@ -76,13 +85,9 @@ class ControlSocket:
         """Answer what comes to ``listener`` until cancelled; the socket is gone then."""
         try:
             async with listener, task_group() as tasks:
-                while True:
-                    try:
-                        await listener.serve(self._answer, tasks)
-                    except anyio.BrokenResourceError as error:
-                        # Too many open files, most likely; some will be closed.
-                        _log.warning("cannot accept a connection of the owner's: %s", error.__cause__)
-                        await anyio.sleep(_PAUSE_SECONDS)
+                await accept_each(
+                    listener.accept, lambda stream: tasks.start_soon(self._answer_all, stream), "the owner's"
+                )
         finally:
             self._path.unlink(missing_ok=True)
 
@@ -111,11 +116,17 @@ class ControlSocket:
                 f"the control socket {self._path} cannot be made: {error.strerror}", hint="set XDG_RUNTIME_DIR"
             ) from None
 
-    async def _answer(self, stream: anyio.abc.SocketStream) -> None:
+    async def _answer_all(self, stream: anyio.abc.SocketStream) -> None:
+        """Answer one request after the other, until the owner has no more or what he says makes no sense."""
         connection = ControlConnection(stream)
         async with stream:
             try:
-                await self._answer_one(connection, stream)
+                request = await connection.receive()
+                while request is not None and await self._answer(connection, stream, request):
+                    with anyio.move_on_after(NEXT_REQUEST_SECONDS) as waiting:
+                        request = await connection.receive()
+                    if waiting.cancelled_caught:
+                        return
             except PlasmError as error:
                 await _say_error(connection, error)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -126,24 +137,51 @@ class ControlSocket:
                 _log.warning("answering the owner failed", exc_info=True)
                 await _say_error(connection, InternalError("the node could not answer", hint="see its log"))
 
-    async def _answer_one(self, connection: ControlConnection, stream: anyio.abc.SocketStream) -> None:
-        request = await connection.receive()
-        if request is None:
-            return
+    async def _answer(
+        self, connection: ControlConnection, stream: anyio.abc.SocketStream, request: tuple[str, Any]
+    ) -> bool:
+        """Answer ``request``; returns whether another may follow."""
         kind, fields = request
         if kind != "request" or not isinstance(fields, dict):
-            raise ProtocolViolation("the first line must be a request")
+            raise ProtocolViolation("a request must be the first line, and the next one after an answer")
         wanted = str(fields.pop("do", None))
+        if wanted in JOB_REQUESTS:
+            await self._find(stream, wanted)(connection, fields)
+            return False
+        try:
+            await _send_result(connection, await self._find(stream, wanted)(connection, fields))
+        except ProtocolViolation:
+            raise
+        except PlasmError as error:
+            await _say_error(connection, error)
+        return True
+
+    def _find(self, stream: anyio.abc.SocketStream, wanted: str) -> Answer:
         self._access.check(stream.extra(anyio.abc.SocketAttribute.raw_socket), wanted)  # noqa: S610 - a socket's
         answer = self._answers.get(wanted)
         if answer is None:
             raise InvalidInput("an unknown request", hint="known are " + ", ".join(self._answers))
-        result = await answer(connection, fields)
-        while isinstance(result, list) and len(result) > ROWS_A_LINE:
-            await connection.send("rows", result[:ROWS_A_LINE])
-            result = result[ROWS_A_LINE:]
+        return answer
+
+
+async def _send_result(connection: ControlConnection, result: Any) -> None:
+    """Send an answer.  A list comes in lines of :data:`ROWS_A_LINE` rows, the last of which is the result."""
+    if not isinstance(result, AsyncIterator):
         if result is not None:
             await connection.send("result", result)
+        return
+    last: Sequence[Any] = []
+    async for rows in result:
+        if last:
+            await connection.send("rows", last)
+        last = rows
+    await connection.send("result", last)
+
+
+async def in_lines(rows: Sequence[Any]) -> Pages:
+    """A list that is there already, as an answer."""
+    for start in range(0, len(rows), ROWS_A_LINE):
+        yield rows[start : start + ROWS_A_LINE]
 
 
 async def _say_error(connection: ControlConnection, error: PlasmError) -> None:

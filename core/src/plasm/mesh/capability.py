@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from plasm.errors import InvalidInput, ProtocolViolation, VerificationFailed
 from plasm.mesh.codec import load
+from plasm.mesh.messages import Reject, RejectReason
 from plasm.model import Feature, LimitKind, Limits, Manifest, PeerId
 from plasm.model.quantities import is_safe_count
 from plasm.receipts import pae
@@ -110,17 +111,25 @@ class Requirements:
 
     def unmet(self, record: CapabilityRecord) -> str | None:
         """What of this ``record`` does not offer, in words; ``None`` where it offers all."""
+        refused = self.refusal(record)
+        return refused.detail if refused is not None else None
+
+    def refusal(self, record: CapabilityRecord) -> Reject | None:
+        """Why the node of ``record`` would reject a job that needs this; ``None`` where it would not."""
         if self.arch not in (None, record.arch):
-            return f"its architecture is {record.arch}, not {self.arch}"
+            return Reject(RejectReason.ARCH_MISMATCH, f"its architecture is {record.arch}, not {self.arch:.256}")
         if max(self.memory, self.limits.memory) > record.memory:
-            return f"it gives a job {record.memory} bytes of memory at most"
+            most = f"it gives a job {record.memory} bytes of memory at most"
+            return Reject(RejectReason.INSUFFICIENT_RESOURCES, most)
         if self.limits.wall_time > record.wall_time_ms:
-            return f"it gives a job {record.wall_time_ms} ms at most"
+            return Reject(RejectReason.INSUFFICIENT_RESOURCES, f"it gives a job {record.wall_time_ms} ms at most")
         named = [runtime for runtime in record.runtimes if self.runtime in (None, runtime.name)]
         if not named:
-            return f"it has no runtime {self.runtime}" if self.runtime else "it has no runtime"
+            missing = f"it has no runtime {self.runtime:.256}" if self.runtime else "it has no runtime"
+            return Reject(RejectReason.RUNTIME_NOT_SUPPORTED, missing)
         if not any(self._suits(runtime) for runtime in named):
-            return "none of its runtimes keeps the limits and has the features that the job needs"
+            unsuited = "none of its runtimes keeps the limits and has the features that the job needs"
+            return Reject(RejectReason.RUNTIME_NOT_SUPPORTED, unsuited)
         return None
 
     def _suits(self, runtime: RuntimeOffer) -> bool:

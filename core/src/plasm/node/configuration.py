@@ -1,15 +1,60 @@
-"""A node's policy from its configuration, when it starts and whenever it is told to read that again."""
+"""How a node is run, by its configuration: when it starts, and whenever it is told to read that again."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from plasm.config import NodeConfig, read
 from plasm.model import Limits
 from plasm.node.policy import Policy
+from plasm.node.retention import Retention
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+@frozen
+class NodeOptions:
+    """How a node is run.
+
+    Plugins are given by their names; without, the configured ones are used.  ``listen`` are multiaddresses, without
+    any the transport's usual ones.  ``workers`` jobs run at once, ``waiting`` more may wait.  ``metrics`` is where
+    they are served, if they are; members of ``control_group`` may have jobs run over the control socket.
+    """
+
+    runtimes: tuple[str, ...] = ()
+    discoveries: tuple[str, ...] = ()
+    transport: str | None = None
+    signer: str | None = None
+    listen: tuple[str, ...] = ()
+    workers: int = field(factory=_cores)
+    waiting: int = 64
+    policy: Policy = field(factory=Policy)
+    retention: Retention = field(factory=Retention)
+    metrics: str | None = None
+    control_group: str | None = None
+
+
+def options_of(config: NodeConfig, discoveries: tuple[str, ...]) -> NodeOptions:
+    """How ``config`` says that a node is run, found by ``discoveries``."""
+    return NodeOptions(
+        runtimes=config.node.runtimes,
+        discoveries=discoveries,
+        transport=config.transport,
+        signer=config.signer,
+        listen=config.node.listen,
+        workers=config.node.workers or _cores(),
+        waiting=config.node.queue,
+        policy=policy_of(config),
+        metrics=config.metrics.listen,
+        control_group=config.control.group,
+        retention=Retention(age=config.store.keep_age, size=config.store.keep_size),
+    )
 
 
 def policy_of(config: NodeConfig) -> Policy:

@@ -1,4 +1,4 @@
-"""What goes into a job that this node runs, and what comes out of it: module, input, output."""
+"""What goes into a job that this node runs, and what comes out of it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ from typing import Final, Protocol
 
 import anyio
 import anyio.from_thread
-import anyio.to_thread
 
-from plasm.artifacts.modules import Module
-from plasm.artifacts.store import ModuleStore
 from plasm.contracts.runtime import Stream
-from plasm.errors import InvalidInput, ProtocolViolation
-from plasm.mesh.messages import MAX_CHUNK_BYTES, Message, ModuleChunk, Offer, OutputChunk
-from plasm.model import sha256_hex
+from plasm.errors import ProtocolViolation
+from plasm.mesh.messages import MAX_CHUNK_BYTES, Message, OutputChunk
 
-MODULE_SECONDS: Final = 30.0
-SLOWEST_BYTES_A_SECOND: Final = 64 * 2**10
 _PIPE_BYTES: Final = 2**20
 
 
-class Channel(Protocol):
+class MessageChannel(Protocol):
     """What a job's messages come and go by: a peer's stream, or the control socket."""
 
     async def send(self, message: Message) -> None: ...
@@ -34,7 +28,7 @@ class Channel(Protocol):
 class SendingSink:
     """Sends a job's output to the client, from the thread that the job runs in; ``lost`` when the client is gone."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: MessageChannel) -> None:
         self._channel = channel
         self.lost = False
 
@@ -86,27 +80,3 @@ class JobInput:
         self.end()
         if self.read_end is not None:
             os.close(self.read_end)
-
-
-async def receive_module(channel: Channel, offer: Offer, modules: ModuleStore) -> Module:
-    """The module of ``offer`` as it comes; kept, for the next time.
-
-    Raises:
-        ProtocolViolation: it does not come whole.
-        InvalidInput: it is another one.
-    """
-    parts: list[bytes] = []
-    left = offer.module_size
-    with anyio.fail_after(MODULE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
-        while left:
-            message = await channel.receive()
-            if not isinstance(message, ModuleChunk):
-                raise ProtocolViolation("the stream ended within a module")
-            parts.append(message.data)
-            left -= len(message.data)
-    data = b"".join(parts)
-    if sha256_hex(data) != offer.module:
-        raise InvalidInput("the module that was sent is not the one that was offered")
-    module = Module.of(data)
-    await anyio.to_thread.run_sync(modules.put, module)
-    return module

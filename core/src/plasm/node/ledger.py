@@ -11,8 +11,6 @@ import anyio.to_thread
 
 from plasm.node.store import Store
 
-PAGE_ROWS: Final = 100
-"""So many rows are read at once, so that neither the store nor the loop is busy with them for long."""
 READERS: Final = 4
 
 P = ParamSpec("P")
@@ -47,14 +45,10 @@ class Ledger:
         """What ``call``, a method of :class:`Store` that reads, returns."""
         return await anyio.to_thread.run_sync(partial(call, self.store, *args, **kwargs), limiter=self._reading)
 
-    async def pages(self, read_page: ReadPage[Row], limit: int) -> AsyncIterator[list[Row]]:
-        """Up to ``limit`` rows, newest first, in pages of :data:`PAGE_ROWS`; what is written meanwhile may be among
-        them or not."""
+    async def pages(self, read_page: ReadPage[Row], limit: int, rows: int) -> AsyncIterator[list[Row]]:
+        """Up to ``limit`` rows, newest first, in pages of ``rows``, so that neither the store nor the loop is busy for
+        long; what is written meanwhile may be among them or not."""
         last: Row | None = None
-        while limit > 0:
-            page = await self.read(read_page, min(limit, PAGE_ROWS), last)
-            if page:
-                yield page
-            if len(page) < PAGE_ROWS:
-                return
+        while limit > 0 and (page := await self.read(read_page, min(limit, rows), last)):
+            yield page
             last, limit = page[-1], limit - len(page)

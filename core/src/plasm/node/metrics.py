@@ -5,7 +5,7 @@ Names follow https://prometheus.io/docs/practices/naming/.  Nothing that a peer 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -14,17 +14,17 @@ from prometheus_client.registry import Collector
 
 import plasm
 from plasm.mesh.messages import RejectReason
-from plasm.node.extensions import NodeExtensions
-from plasm.node.service import Engine, JobService
-from plasm.node.tally import DURATION_BUCKETS, ENDINGS
+from plasm.node.lifecycle import Lifecycle
+from plasm.node.resources import Resources
+from plasm.node.tally import DURATION_BUCKETS, ENDINGS, Tally
 
 
 class Metrics:
     """The metrics of one node, and of its process."""
 
-    def __init__(self, service: JobService, engines: Mapping[str, Engine], extensions: NodeExtensions) -> None:
+    def __init__(self, tally: Tally, life: Lifecycle, resources: Resources) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_NodeCollector(service, engines, extensions))
+        self._registry.register(_NodeCollector(tally, life, resources))
         ProcessCollector(registry=self._registry)
 
     def page(self) -> bytes:
@@ -33,10 +33,11 @@ class Metrics:
 
 
 class _NodeCollector(Collector):
-    def __init__(self, service: JobService, engines: Mapping[str, Engine], extensions: NodeExtensions) -> None:
-        self._service = service
-        self._engines = engines
-        self._extensions = extensions
+    def __init__(self, tally: Tally, life: Lifecycle, resources: Resources) -> None:
+        self._tally = tally
+        self._life = life
+        self._runtimes = resources.runtimes
+        self._extensions = resources.extensions
 
     def collect(self) -> Iterator[Metric]:
         yield from self._jobs()
@@ -47,14 +48,14 @@ class _NodeCollector(Collector):
         yield build
 
     def _jobs(self) -> Iterator[Metric]:
-        service, tally = self._service, self._service.tally
-        executors = {name: engine.executor for name, engine in self._engines.items()}
+        tally, life = self._tally, self._life
+        executors = {name: runtime.executor for name, runtime in self._runtimes.items()}
         jobs = CounterMetricFamily("plasm_jobs", "Jobs that have ended, by how.", labels=["outcome"])
         for ending in ENDINGS:
             jobs.add_metric([ending], tally.jobs[ending])
         yield jobs
         waiting = sum(executor.waiting for executor in executors.values())
-        yield GaugeMetricFamily("plasm_jobs_running", "Jobs accepted and not ended.", service.running)
+        yield GaugeMetricFamily("plasm_jobs_running", "Jobs accepted and not ended.", life.running)
         yield GaugeMetricFamily("plasm_jobs_waiting", "Jobs that wait for a worker.", waiting)
         counts = accumulate(tally.durations)
         bounds = [*map(str, DURATION_BUCKETS), "+Inf"]
@@ -73,7 +74,7 @@ class _NodeCollector(Collector):
             workers.add_metric([name], len(executor.worker_pids))
         yield restarts
         yield workers
-        yield GaugeMetricFamily("plasm_draining", "1 while no more jobs are taken, else 0.", int(service.draining))
+        yield GaugeMetricFamily("plasm_draining", "1 while no more jobs are taken, else 0.", int(life.draining))
 
     def _plugins(self) -> Iterator[Metric]:
         failures = CounterMetricFamily(
@@ -84,7 +85,7 @@ class _NodeCollector(Collector):
         yield failures
 
     def _network(self) -> Iterator[Metric]:
-        tally = self._service.tally
+        tally = self._tally
         yield CounterMetricFamily("plasm_offers", "Jobs that were offered.", tally.offers)
         rejections = CounterMetricFamily("plasm_rejections", "Offers that were rejected, by why.", labels=["reason"])
         for reason in RejectReason:

@@ -36,7 +36,7 @@ async def prune(store: Store, retention: Retention, log: Log) -> None:
     try:
         # It may take minutes, and a node that stops does not wait for it: the next start goes on.
         gone = await anyio.to_thread.run_sync(
-            store.prune, retention.age // 1000, retention.size, abandon_on_cancel=True
+            store.prune, retention.age // 1000, retention.size, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
         )
     except PlasmError as error:
         log.event(Event.PRUNING_FAILED, code=error.code, detail=error)

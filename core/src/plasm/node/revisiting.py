@@ -49,15 +49,16 @@ class Revisiting:
         when it has answered."""
         into, out = anyio.create_memory_object_stream[PeerRecord](math.inf)
         with into:
-            for record in self._to_visit(capability):
+            for record in await self._to_visit(capability):
                 self._tasks.start_soon(self._visit, record, into.clone())
         with out:
             async for record in out:
                 yield record
 
-    def _to_visit(self, capability: str | None) -> list[PeerRecord]:
+    async def _to_visit(self, capability: str | None) -> list[PeerRecord]:
         denied = self._denied()
-        rows = [row for row in self._known.latest_reached(MAX_CONSIDERED) if row.peer not in denied]
+        reached = await self._known.latest_reached(MAX_CONSIDERED)
+        rows = [row for row in reached if row.peer not in denied]
         suitable = [row for row in rows if capability is None or capability in _offered(row)]
         return [PeerRecord(PeerId.parse(row.peer), row.addresses) for row in suitable[:MAX_VISITS]]
 

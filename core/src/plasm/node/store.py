@@ -198,9 +198,7 @@ class Store:
         if after is None:
             found = self._read(query.format(""), limit)
         else:
-            found = self._read(
-                query.format("WHERE (started_us, job) < (?, ?)"), after.started_us, after.job, limit
-            )
+            found = self._read(query.format("WHERE (started_us, job) < (?, ?)"), after.started_us, after.job, limit)
         return [JobRow(*row) for row in found]
 
     def receipts(self, limit: int, after: ReceiptRow | None = None) -> list[ReceiptRow]:

@@ -38,6 +38,7 @@ class Event(StrEnum):
     VIOLATION = "violation"
     BANNED = "banned"
     DRAINING = "draining"
+    UNDRAINED = "undrained"
     STOPPED = "stopped"
     DISCOVERY_FAILED = "discovery-failed"
     RELOADED = "reloaded"

@@ -7,33 +7,36 @@ than a few connections at once, for any user of this machine may connect.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from plasm.errors import AddressUnavailable
+from plasm.ops.accepting import accept_each
 from plasm.ops.concurrency import task_group
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_REQUEST_BYTES: Final = 8192
 MAX_CONNECTIONS: Final = 16
 REQUEST_SECONDS: Final = 5.0
-_PAUSE_SECONDS: Final = 1.0
 _PATH: Final = b"/metrics"
 
 
 class MetricsPage:
-    """The page at ``address``, as in ``127.0.0.1:9464`` or ``[::1]:9464``; ``content`` makes it each time."""
+    """The page at ``address``, as in ``127.0.0.1:9464`` or ``[::1]:9464``; ``content`` makes it each time, in a
+    thread."""
 
     def __init__(self, address: str, content: Callable[[], bytes], content_type: str) -> None:
         self._address = address
         self._content = content
         self._content_type = content_type
         self._open = 0
+        self._threads = anyio.CapacityLimiter(1)
 
-    async def listen(self) -> tuple[anyio.abc.Listener[anyio.abc.SocketStream], str]:
+    async def listen(self) -> tuple[anyio.abc.SocketListener, str]:
         """Take the address; whoever connects waits for :meth:`serve`.  Returns the page's URL too, the port resolved.
 
         Raises:
@@ -49,21 +52,14 @@ class MetricsPage:
                 f"metrics cannot be served at {self._address}: {getattr(cause, 'strerror', None) or error}",
                 hint="set another [metrics] listen, or --metrics",
             ) from None
-        (listener,) = listeners.listeners
+        (listener,) = cast("Sequence[anyio.abc.SocketListener]", listeners.listeners)
         taken = listener.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610 - a socket's, not Django's
         return listener, f"http://{host}:{taken}{_PATH.decode()}"
 
-    async def serve(self, listener: anyio.abc.Listener[anyio.abc.SocketStream]) -> None:
+    async def serve(self, listener: anyio.abc.SocketListener) -> None:
         """Answer what comes to ``listener`` until cancelled."""
         async with listener, task_group() as tasks:
-            while True:
-                try:
-                    await listener.serve(self._answer, tasks)
-                except (
-                    OSError,
-                    anyio.BrokenResourceError,
-                ):  # out of descriptors, most likely; jobs that end give some back
-                    await anyio.sleep(_PAUSE_SECONDS)
+            await accept_each(listener.accept, lambda stream: tasks.start_soon(self._answer, stream), "a scraper's")
 
     async def _answer(self, stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -95,7 +91,8 @@ class MetricsPage:
         elif method not in (b"GET", b"HEAD"):
             response = _response("405 Method Not Allowed", more="Allow: GET, HEAD\r\n")
         else:
-            response = _response("200 OK", self._content(), self._content_type)
+            content = await anyio.to_thread.run_sync(self._content, limiter=self._threads)
+            response = _response("200 OK", content, self._content_type)
         head, end, body = response.partition(b"\r\n\r\n")
         await stream.send(head + end + (b"" if method == b"HEAD" else body))
         # Closing while the other end still sends would make it lose what it has not read.

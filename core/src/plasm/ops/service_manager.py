@@ -38,6 +38,10 @@ class ServiceManager:
         """The configuration is read again; :meth:`ready` follows."""
         self._say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
+    def status(self, status: str) -> None:
+        """How it is going, for people."""
+        self._say(f"STATUS={status}")
+
     def stopping(self, status: str) -> None:
         """No more jobs are taken, and this process ends when it has none."""
         self._say("STOPPING=1", f"STATUS={status}")
@@ -62,7 +66,8 @@ async def keep_watched(manager: ServiceManager, answers: Callable[[], bool]) -> 
     for a disk, says so."""
     if manager.alive_every is None:
         return
+    thread = anyio.CapacityLimiter(1)  # one that nobody else keeps us waiting for
     while True:
-        if await anyio.to_thread.run_sync(answers, abandon_on_cancel=True):
+        if await anyio.to_thread.run_sync(answers, abandon_on_cancel=True, limiter=thread):
             manager.alive()
         await anyio.sleep(manager.alive_every)

@@ -80,11 +80,12 @@ async def submit(
     *,
     stdin: ReplayableInput | None = None,
     nonce: str | None = None,
-    accepted: Callable[[], Awaitable[None]] | None = None,
+    accepted: Callable[[int], Awaitable[None]] | None = None,
 ) -> Delivered:
     """Run ``job`` on the peer at the other end of ``connection``, its output going to ``sink``.
 
-    ``nonce`` is for a client that verifies once more itself; ``accepted`` is called when the peer has taken the job.
+    ``nonce`` is for a client that verifies once more itself; ``accepted`` is called when the peer has taken the
+    job, with the milliseconds after which it says that the job begins to run, 0 where at once.
     Cancelling the call cancels the job.
 
     Raises:
@@ -120,7 +121,7 @@ class _Exchange:
         sink: AsyncOutputSink,
         stdin: ReplayableInput | None,
         nonce: str | None,
-        accepted: Callable[[], Awaitable[None]] | None,
+        accepted: Callable[[int], Awaitable[None]] | None,
     ) -> None:
         self._peer = peer
         self._channel = channel
@@ -142,7 +143,7 @@ class _Exchange:
         if not isinstance(answer, Accept):
             raise ProtocolViolation(f"{self._peer} answers an offer with {answer.TYPE!r}")
         if self._accepted is not None:
-            await self._accepted()
+            await self._accepted(answer.starts_in_ms)
         module_wanted = answer.module_wanted
         result = await beside(self._receive_all, lambda: self._send_all(module_wanted))
         return self._verified(result.receipt)

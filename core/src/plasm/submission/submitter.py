@@ -47,15 +47,15 @@ class Candidate:
 class Witness(Protocol):
     """Is told how peers do by us."""
 
-    def answered(self, candidate: Candidate) -> None:
+    async def answered(self, candidate: Candidate) -> None:
         """A peer said what it offers."""
         ...
 
-    def delivered(self, peer: PeerId) -> None:
+    async def delivered(self, peer: PeerId) -> None:
         """A peer ran a job, and what it delivered verifies."""
         ...
 
-    def failed(self, peer: PeerId) -> None:
+    async def failed(self, peer: PeerId) -> None:
         """A peer did not deliver a job that it did not reject."""
         ...
 
@@ -63,13 +63,13 @@ class Witness(Protocol):
 class NoWitness:
     """Keeps nothing."""
 
-    def answered(self, candidate: Candidate) -> None:
+    async def answered(self, candidate: Candidate) -> None:
         """See :class:`Witness`."""
 
-    def delivered(self, peer: PeerId) -> None:
+    async def delivered(self, peer: PeerId) -> None:
         """See :class:`Witness`."""
 
-    def failed(self, peer: PeerId) -> None:
+    async def failed(self, peer: PeerId) -> None:
         """See :class:`Witness`."""
 
 
@@ -114,12 +114,13 @@ class Submitter:
         attempts: int = 1,
         seconds: float = SEARCH_SECONDS,
         nonce: str | None = None,
-        chosen: Callable[[CapabilityRecord], Awaitable[None]] | None = None,
+        chosen: Callable[[CapabilityRecord, int], Awaitable[None]] | None = None,
     ) -> Delivered:
         """Run ``job`` on the first peer that takes it; after a failure on another one, ``attempts`` in all.
 
         A peer that does not take the job is no attempt.  With more than one attempt the output is held back until it
-        verifies, for what a failed attempt wrote must not be seen.  ``chosen`` is told who has taken the job.
+        verifies, for what a failed attempt wrote must not be seen.  ``chosen`` is told
+        who has taken the job, and in about how many milliseconds it begins to run there.
 
         Raises:
             PeerNotFound: nobody takes it; the message says who did not and why.
@@ -190,7 +191,7 @@ class Submitter:
         asked = time.monotonic()
         record = await identify(connection, time.time())
         candidate = Candidate(found, connection, record, time.monotonic() - asked)
-        self._witness.answered(candidate)
+        await self._witness.answered(candidate)
         return candidate
 
     async def _hand_over(
@@ -201,7 +202,7 @@ class Submitter:
         *,
         stdin: ReplayableInput | None,
         nonce: str | None,
-        accepted: Callable[[], Awaitable[None]] | None = None,
+        accepted: Callable[[int], Awaitable[None]] | None = None,
     ) -> Delivered:
         """:func:`submit`, with the witness told of its end; that the job or its owner is to blame is no matter of the
         peer's."""
@@ -210,9 +211,9 @@ class Submitter:
         except (PeerRejected, OutputUnwanted):
             raise
         except (PeerError, VerificationFailed, WorkerFailed):
-            self._witness.failed(connection.peer)
+            await self._witness.failed(connection.peer)
             raise
-        self._witness.delivered(connection.peer)
+        await self._witness.delivered(connection.peer)
         return delivered
 
 

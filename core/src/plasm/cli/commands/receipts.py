@@ -72,16 +72,18 @@ def export(job: JobId, path: Annotated[Path, typer.Argument(help="The file to wr
 @app.command()
 def verify(limit: Limit = 100_000, json_: AsJson = False) -> None:
     """Check that each of them still holds.  The exit status is 125 when one does not."""
-    from plasm.errors import ExitStatus, PlasmError
+    from plasm.errors import ExitStatus, NodeNotRunning, PlasmError
 
     broken: dict[str, str] = {}
     with node() as client:
         rows = client.ask("receipts", limit=limit)
-    for row in rows:
-        try:
-            read(json.dumps(_envelope(row["job"])).encode())
-        except PlasmError as error:
-            broken[row["job"]] = str(error)
+        for row in rows:
+            try:
+                read(json.dumps(client.ask("receipt", job=row["job"])).encode())
+            except NodeNotRunning:
+                raise  # no fault of a receipt's
+            except PlasmError as error:
+                broken[row["job"]] = str(error)
     if json_:
         show_json({"verified": len(rows) - len(broken), "broken": broken})
     else:

@@ -11,11 +11,10 @@ import anyio.abc
 import typer
 
 from plasm.cli import network
-from plasm.config import LogFormat, NodeConfig
+from plasm.config import LogFormat
 from plasm.errors import ExitStatus
-from plasm.node.configuration import ReloadableConfig, policy_of
-from plasm.node.node import Node, Settings
-from plasm.node.retention import Retention
+from plasm.node.configuration import ReloadableConfig, options_of
+from plasm.node.node import Node
 from plasm.ops.concurrency import task_group
 from plasm.ops.console import say
 from plasm.ops.log import LibraryWarnings, Log
@@ -85,7 +84,7 @@ def start(
     os.environ.update(source.at_start.variables())
     log = Log(readable=_READABLE[said.log.format])
     logging.getLogger().addHandler(LibraryWarnings(log))
-    node = Node(host, _settings(said, discoveries), log, ServiceManager(os.environ))
+    node = Node(host, options_of(said, discoveries), log, ServiceManager(os.environ))
 
     def ready(addresses: Sequence[str]) -> None:
         say(f"this machine is the node {node.peer}")
@@ -99,24 +98,9 @@ def start(
 _READABLE = {LogFormat.AUTO: None, LogFormat.JSON: False, LogFormat.TEXT: True}
 
 
-def _settings(said: NodeConfig, discoveries: tuple[str, ...]) -> Settings:
-    return Settings(
-        runtimes=said.node.runtimes,
-        discoveries=discoveries,
-        transport=said.transport,
-        signer=said.signer,
-        listen=said.node.listen,
-        workers=said.node.workers or os.cpu_count() or 1,
-        waiting=said.node.queue,
-        policy=policy_of(said),
-        metrics=said.metrics.listen,
-        control_group=said.control.group,
-        retention=Retention(age=said.store.keep_age, size=said.store.keep_size),
-    )
-
-
 async def _run(node: Node, source: ReloadableConfig, ready: Callable[[Sequence[str]], None]) -> None:
-    """Run ``node``; the first SIGTERM or SIGINT drains it, the second one ends it, SIGHUP has it read ``source``."""
+    """Run ``node``; the first SIGTERM or SIGINT has it finish its jobs and end, the second one has it end at once,
+    SIGHUP has it read ``source``."""
     async with task_group() as tasks:
         tasks.start_soon(_heed_signals, node, source, tasks)
         await node.run(ready)
@@ -124,13 +108,13 @@ async def _run(node: Node, source: ReloadableConfig, ready: Callable[[Sequence[s
 
 
 async def _heed_signals(node: Node, source: ReloadableConfig, tasks: anyio.abc.TaskGroup) -> None:
-    draining = False
+    stopping = False
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for each in signals:
             if each is signal.SIGHUP:
                 tasks.start_soon(node.reload, source.reload)
-            elif draining:
+            elif stopping:
                 tasks.cancel_scope.cancel()
             else:
-                node.drain()
-                draining = True
+                node.stop()
+                stopping = True

@@ -31,10 +31,14 @@ def status(json_: Annotated[bool, typer.Option("--json", help="Print one JSON do
     runtimes = ", ".join(f"{runtime['name']} {runtime['version']}" for runtime in said["runtimes"])
     ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(said["jobs"].items())) or "none"
     extensions = ", ".join(f"{each['name']} {each['version']}" for each in said["extensions"])
-    state = "draining" if said["draining"] else "running"
+    up = format_duration(said["uptime_s"] * 1000)
+    if said["draining"]:
+        state = f"{said['state']} for {format_duration(said['draining_s'] * 1000)}, up for {up}"
+    else:
+        state = f"running for {up}"
     for name, value in (
         ("node", said["node"]),
-        ("state", f"{state} for {format_duration(said['uptime_s'] * 1000)}, plasm {said['version']}"),
+        ("state", f"{state}, plasm {said['version']}"),
         ("runtimes", runtimes),
         *([("extensions", extensions)] if extensions else []),
         ("jobs", f"{said['running']} running, {said['waiting']} waiting, {said['workers']} workers"),
