@@ -22,7 +22,7 @@ from jobs import EXIT, FLOOD
 from plasm.control.address import short_path
 from plasm.control.client import ControlClient
 from plasm.control.lines import LineReader, line
-from plasm.errors import NodeNotRunning, ProtocolViolation
+from plasm.errors import InvalidInput, NodeNotRunning, ProtocolViolation
 from plasm.model import Sha256
 from plasm.node.store import Store
 from world import Plasm, Wasm, plasm_environment
@@ -275,6 +275,57 @@ def test_what_is_no_request_is_told(node: NodeProcess, plasm_home: Path) -> None
         assert answer["error"]["code"] == code, said[:60]
     with ControlClient(socket_of(plasm_home)) as client:
         assert client.ask("status")["node"] == node.peer
+
+
+def test_a_connection_carries_one_request_after_the_other(node: NodeProcess, plasm_home: Path) -> None:
+    with ControlClient(socket_of(plasm_home)) as client:
+        for _ in range(3):
+            assert client.ask("status")["node"] == node.peer
+            assert client.ask("jobs") == []
+            with pytest.raises(InvalidInput, match="no receipt"):
+                client.ask("receipt", job="none")
+        client.send("request", {"do": "status"})
+        client.send("request", {"do": "jobs"})
+        assert [client.receive()[0], client.receive()] == ["result", ("result", [])]
+        client.send("nonsense", {})
+        with pytest.raises(ProtocolViolation):
+            client.receive()
+        with pytest.raises(NodeNotRunning):
+            client.receive()
+
+
+def test_a_job_is_the_last_request_of_its_connection(node: NodeProcess, plasm_home: Path) -> None:
+    with ControlClient(socket_of(plasm_home)) as client:
+        client.send("request", {"do": "run"})
+        with pytest.raises(InvalidInput):
+            client.receive()
+        with pytest.raises(NodeNotRunning):
+            client.receive()
+
+
+def test_all_receipts_are_verified_over_few_connections(plasm: Plasm, hello: Path, node: NodeProcess) -> None:
+    for word in "abc":
+        assert plasm("submit", hello, word, "-q").returncode == 0
+    code = (
+        "import sys; import plasm.control.client as client; from plasm.cli.app import main; "
+        "made, init = [], client.ControlClient.__init__; "
+        "client.ControlClient.__init__ = lambda self, path: (made.append(1), init(self, path))[1]; "
+        "status = main(['receipts', 'verify']); print(status, len(made))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=plasm_environment(), capture_output=True, check=False)
+    assert done.stdout == b"0 1\n", done
+    assert b"3 receipts hold, 0 do not" in done.stderr
+
+
+def test_a_drain_of_nothing_cannot_be_undone_and_a_node_that_takes_jobs_goes_on(
+    plasm: Plasm, node: NodeProcess
+) -> None:
+    assert asked(plasm, "drain", "--undo") == {"running": 0}
+    assert asked(plasm, "status")["state"] == "ready"
+    assert b"running for" in plasm("status").stdout
+    assert asked(plasm, "drain") == {"running": 0}
+    assert node.close() == 0
+    assert b"error[node-not-running]" in plasm("drain", "--undo").stderr
 
 
 def test_run_has_the_node_itself_run_it(node: NodeProcess, plasm_home: Path, hello: Path) -> None:

@@ -34,7 +34,8 @@ MANY = 200_000
 NOW_US = time.time_ns() // 1000
 FILL = f"""
     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {MANY})
-    INSERT INTO jobs SELECT printf('%032x', n), 'peer', printf('%064x', n), 'failed', NULL, {NOW_US} + n / 3, n FROM numbers;
+    INSERT INTO jobs
+        SELECT printf('%032x', n), 'peer', printf('%064x', n), 'failed', NULL, {NOW_US} + n / 3, n FROM numbers;
     WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000)
     INSERT INTO receipts SELECT printf('%032x', n), 'peer', 'exited', {NOW_US} + n / 3, '{{"n": 1}}', 8 FROM numbers;
 """

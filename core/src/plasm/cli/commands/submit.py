@@ -1,6 +1,7 @@
 """``plasm submit``: a job on a peer."""
 
 import gc
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Annotated
@@ -15,7 +16,7 @@ from plasm.client.peers import Chosen, Require
 from plasm.contracts import PeerRecord
 from plasm.errors import ExitStatus, InvalidInput, JobCancelled, OutputUnwanted
 from plasm.jobs.cancellation import Cancellation
-from plasm.model.quantities import format_duration, parse_duration, parse_size
+from plasm.model.quantities import parse_duration, parse_size
 from plasm.ops.console import say
 from plasm.ops.signals import cancel_on_signals
 
@@ -86,8 +87,9 @@ def submit(
     def tell_who(chosen: Chosen) -> None:
         if not quiet:
             asked = f" ({chosen.arch}, plasm {chosen.version})" if chosen.arch else ""
-            waits = chosen.starts_in_ms and f"; it waits about {format_duration(chosen.starts_in_ms)} for a worker"
-            say(f"the job runs on {chosen.peer}{asked}{waits or ''}")
+            seconds = math.ceil(chosen.starts_in_ms / 1000)
+            waits = f"; it waits about {seconds} s for a worker" if seconds else ""
+            say(f"the job runs on {chosen.peer}{asked}{waits}")
 
     with ExitStack() as stack:
         source = given.open_stdin(stack, stdin)
