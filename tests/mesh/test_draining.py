@@ -21,6 +21,7 @@ from plasm.jobs.replay import ReplayableInput
 from plasm.jobs.sinks import CollectingSink, Immediately
 from plasm.mesh.capability import CapabilityRecord, Requirements
 from plasm.model.manifest import canonical
+from plasm.node.resources import Load
 from plasm.submission.submitter import Submitter
 
 
@@ -130,6 +131,22 @@ def test_who_has_to_wait_is_told_for_about_how_long(mesh: World, job: MakeJob, h
         assert told[1] > 0
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("load", "starts_in_ms"),
+    [
+        (Load(workers=2, jobs=0, mean_s=1.0), 0),
+        (Load(workers=2, jobs=1, mean_s=1.0), 0),
+        (Load(workers=2, jobs=2, mean_s=1.0), 500),
+        (Load(workers=2, jobs=5, mean_s=1.0), 2000),
+        (Load(workers=1, jobs=9, mean_s=0.0), 0),
+    ],
+)
+def test_the_wait_is_estimated_from_the_jobs_before_and_how_long_the_last_ones_took(
+    load: Load, starts_in_ms: int
+) -> None:
+    assert load.starts_in_ms() == starts_in_ms
 
 
 def test_an_architecture_that_the_owner_asks_for_and_the_node_has_not_is_a_reason(

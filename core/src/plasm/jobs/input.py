@@ -95,14 +95,19 @@ class ReplayableInput:
         Raises:
             UnreadableInput: it cannot be read.
         """
+        import anyio
         import anyio.to_thread
 
         position = 0
+        thread = anyio.CapacityLimiter(1)
         while True:
             part = self._kept(position, size)
             if not part and not self._exhausted:
-                # A terminal may keep us waiting for ever; a job that has ended does not wait for it.
-                part = await anyio.to_thread.run_sync(self.read, position, size, abandon_on_cancel=True)
+                # A terminal may keep us waiting for ever: a job that has ended does not wait for it, and nobody else
+                # waits for its thread.
+                part = await anyio.to_thread.run_sync(
+                    self.read, position, size, abandon_on_cancel=True, limiter=thread
+                )
             if not part:
                 return
             position += len(part)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 import anyio
+import anyio.to_thread
 
 from plasm.contracts import Connection
 from plasm.contracts.runtime import Stream
@@ -146,7 +147,9 @@ class _Exchange:
             await self._accepted(answer.starts_in_ms)
         module_wanted = answer.module_wanted
         result = await beside(self._receive_all, lambda: self._send_all(module_wanted))
-        return self._verified(result.receipt)
+        # All input is digested, which may be large; the thread is our own, for others may be waiting for terminals.
+        thread = anyio.CapacityLimiter(1)
+        return await anyio.to_thread.run_sync(self._verified, result.receipt, limiter=thread)
 
     async def _send_all(self, module_wanted: bool) -> None:
         data = self._job.module.data
