@@ -317,6 +317,24 @@ def test_all_receipts_are_verified_over_few_connections(plasm: Plasm, hello: Pat
     assert b"3 receipts hold, 0 do not" in done.stderr
 
 
+def test_a_drain_is_shown_and_undone(plasm: Plasm, hello: Path, node: NodeProcess) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "plasm", "submit", str(hello), "--quiet"],
+        env=plasm_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as job:
+        node.until("accepted")
+        assert asked(plasm, "drain") == {"running": 1}
+        node.until("draining")
+        assert b"draining for" in plasm("status").stdout
+        assert b"takes jobs; it runs 1" in plasm("drain", "--undo").stderr
+        node.until("undrained")
+        assert b"running for" in plasm("status").stdout
+        assert job.communicate(b"abc\n", timeout=PATIENCE_SECONDS)[0] == b"cba\n"
+    assert plasm("submit", hello, "abc", "-q").stdout == b"cba\n"
+
+
 def test_a_drain_of_nothing_cannot_be_undone_and_a_node_that_takes_jobs_goes_on(
     plasm: Plasm, node: NodeProcess
 ) -> None:
