@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from mesh.processes import PATIENCE_SECONDS, TCP, NodeProcess
 
 from plasm.node.store import Store
 from plasm.ops.service_manager import ServiceManager, keep_watched
+from world import Plasm, plasm_environment
 
 PATH, ABSTRACT = "path", "abstract"
 
@@ -59,6 +62,26 @@ def test_a_node_is_ready_when_peers_can_come_and_says_when_it_stops(systemd: Sys
     assert systemd.until("WATCHDOG") == {"WATCHDOG": "1"}
     assert node.stop() == 0
     assert systemd.until("STOPPING") == {"STOPPING": "1", "STATUS": "finishing 0 jobs"}
+
+
+def test_a_node_that_drains_stops_only_when_its_jobs_have_ended(
+    plasm: Plasm, hello: Path, systemd: Systemd, plasm_home: Path
+) -> None:
+    """A service that says that it stops is killed after a while."""
+    node = NodeProcess(plasm_home, "--listen", TCP, "--discovery", "none", "--workers", "1", env=systemd.environ)
+    assert "READY" in systemd.heard()
+    submit = [sys.executable, "-m", "plasm", "submit", str(hello), "--quiet"]
+    with subprocess.Popen(submit, env=plasm_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as job:
+        node.until("accepted")
+        assert plasm("drain").returncode == 0
+        assert systemd.heard() == {"STATUS": "draining, 1 running"}
+        assert plasm("drain", "--undo").returncode == 0
+        assert systemd.heard().keys() == {"READY", "STATUS"}
+        assert plasm("drain").returncode == 0
+        assert systemd.heard().keys() == {"STATUS"}
+        assert job.communicate(b"abc\n", timeout=PATIENCE_SECONDS)[0] == b"cba\n"
+    assert node.close() == 0
+    assert systemd.heard() == {"STOPPING": "1", "STATUS": "finishing 0 jobs"}
 
 
 def test_a_reload_is_told_with_its_time(systemd: Systemd) -> None:

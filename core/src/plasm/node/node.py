@@ -126,7 +126,7 @@ class Node:
             self._manager.reloading()
         elif after is NodeState.DRAINING:
             # Not that it stops: systemd would kill the jobs that are still to come to their end.
-            self._manager.status(f"draining, {running} jobs are running")
+            self._manager.status(f"draining, {running} running")
             self._log.event(Event.DRAINING, running=running)
         elif after is NodeState.STOPPING:
             self._manager.stopping(f"finishing {running} jobs")
