@@ -17,8 +17,8 @@ from mesh.test_node import Waits, _Held
 
 from plasm.control.client import ControlClient
 from plasm.errors import NodeNotRunning, NodeStopping, PeerNotFound, PlasmError
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import CapabilityRecord, Requirements
 from plasm.model.manifest import canonical
 from plasm.node.resources import Load
@@ -45,7 +45,7 @@ async def held(client: Submitter, job: Any) -> AsyncIterator[None]:
         waiting: Any = _Held(stdin, release)
 
         async def wait() -> None:
-            await client.run(job, Immediately(sink), Requirements.of(job.manifest), stdin=waiting)
+            await client.run(job, NonblockingSink(sink), Requirements.of(job.manifest), stdin=waiting)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
@@ -55,7 +55,7 @@ async def held(client: Submitter, job: Any) -> AsyncIterator[None]:
 
 
 async def run_one(client: Submitter, job: Any) -> None:
-    await client.run(job, Immediately(CollectingSink()), Requirements.of(job.manifest))
+    await client.run(job, NonblockingSink(CollectingSink()), Requirements.of(job.manifest))
 
 
 async def drained(node: Running) -> None:
@@ -119,7 +119,7 @@ def test_who_has_to_wait_is_told_for_about_how_long(mesh: World, job: MakeJob, h
             async def one() -> None:
                 asked = job(hello, "x")
                 needs = Requirements.of(asked.manifest)
-                await client.run(asked, Immediately(CollectingSink()), needs, chosen=chosen)
+                await client.run(asked, NonblockingSink(CollectingSink()), needs, chosen=chosen)
 
             await one()
             async with held(client, job(hello)), anyio.create_task_group() as tasks:

@@ -19,11 +19,11 @@ import anyio.to_thread
 import pytest
 from mesh.conftest import MakeJob, World
 
+from plasm import NodeClient
+from plasm.contracts import PeerRecord
 from plasm.control.client import ControlClient
-from plasm.control.relayed import RelayedJob
 from plasm.control.server import ROWS_A_LINE
-from plasm.jobs.cancellation import Cancellation
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 from plasm.node.migrations import MIGRATIONS
 from plasm.node.store import MAX_PEERS, Store
@@ -85,7 +85,7 @@ def test_a_long_list_keeps_nobody_waiting(mesh: World, job: MakeJob, hello: Path
     path = mesh.config("node").runtime_dir / "control.sock"
 
     def ask_while_a_list_is_read(peer: str) -> list[str]:
-        with ControlClient(path) as slow, ControlClient(path) as other, Cancellation() as cancellation:
+        with ControlClient(path) as slow, ControlClient(path) as other:
             slow.send("request", {"do": "jobs", "limit": MANY // 2})
             lines = [slow.receive()]
             # More is to come than fits on the way, so the list is not yet made in full when the others are answered.
@@ -93,9 +93,8 @@ def test_a_long_list_keeps_nobody_waiting(mesh: World, job: MakeJob, hello: Path
             assert len(other.ask("receipts", limit=1000)) == 1000
             assert other.ask("receipt", job=f"{1:032x}") == {"n": 1}
             assert other.ask("peers", seconds=0.1) == []
-            with ControlClient(path) as submitting:
-                done = RelayedJob(submitting, job(hello, "x"), CollectingSink(), None, cancellation, lambda _: None)
-                assert str(done.run("submit", peers=[peer]).peer) in peer
+            to_peer = NodeClient(peers=[PeerRecord.parse(peer)], connect=lambda: ControlClient(path))
+            assert str(to_peer.submit(job(hello, "x"), CollectingSink()).peer) in peer
             while lines[-1][0] == "rows":
                 lines.append(slow.receive())
         assert {len(rows) for _, rows in lines} == {ROWS_A_LINE}
@@ -105,7 +104,7 @@ def test_a_long_list_keeps_nobody_waiting(mesh: World, job: MakeJob, hello: Path
         async with mesh.node() as node, mesh.node("other") as other, mesh.client(node.record) as client:
             mine = job(hello, "x")
             listed = await anyio.to_thread.run_sync(ask_while_a_list_is_read, f"/memory/1/p2p/{other.record.peer}")
-            await client.run(mine, Immediately(CollectingSink()), Requirements.of(mine.manifest))
+            await client.run(mine, NonblockingSink(CollectingSink()), Requirements.of(mine.manifest))
         return threading.get_ident(), listed
 
     loop, listed = run(main)

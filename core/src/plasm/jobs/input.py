@@ -105,9 +105,7 @@ class ReplayableInput:
             if not part and not self._exhausted:
                 # A terminal may keep us waiting for ever: a job that has ended does not wait for it, and nobody else
                 # waits for its thread.
-                part = await anyio.to_thread.run_sync(
-                    self.read, position, size, abandon_on_cancel=True, limiter=thread
-                )
+                part = await anyio.to_thread.run_sync(self.read, position, size, abandon_on_cancel=True, limiter=thread)
             if not part:
                 return
             position += len(part)
