@@ -23,8 +23,8 @@ from plasm.contracts import JobEvent
 from plasm.control.address import SOCKET_NAME
 from plasm.control.client import ControlClient
 from plasm.errors import PeerNotFound
-from plasm.jobs.replay import ReplayableInput
-from plasm.jobs.sinks import CollectingSink, Immediately
+from plasm.jobs.input import ReplayableInput
+from plasm.jobs.sinks import CollectingSink, NonblockingSink
 from plasm.mesh.capability import Requirements
 from plasm.model import Manifest, PeerId, sha256_hex
 from plasm.node.extensions import ADMISSION_THREADS, NodeExtensions
@@ -85,7 +85,7 @@ def run(main: Callable[[], Any]) -> None:
 
 
 async def run_job(client: Submitter, job: Job, stdin: ReplayableInput | None = None) -> Outcome:
-    return (await client.run(job, Immediately(CollectingSink()), Requirements(), stdin=stdin)).claims.outcome
+    return (await client.run(job, NonblockingSink(CollectingSink()), Requirements(), stdin=stdin)).claims.outcome
 
 
 async def ask(mesh: World, request: str) -> Any:
