@@ -218,7 +218,7 @@ def test_running_out_of_descriptors_is_told_and_leaks_none(start: Start) -> None
 def test_a_runtime_that_cannot_be_made_is_not_tried_again_and_again(
     start: Start, plugin: Install, job: MakeJob, hello: Path
 ) -> None:
-    plugin("plasm.runtime", "lax", LAX_RUNTIME.replace("return Lax()", "raise SystemExit"))
+    plugin("plasm.runtime", "lax", LAX_RUNTIME.replace("return Lax()", "__import__('os')._exit(1)"))
     with start("lax") as executor:
         with pytest.raises(WorkerFailed, match="before it was ready"):
             executor.run(job(hello), CollectingSink())

@@ -11,7 +11,7 @@ import pytest
 from execution.conftest import LAX_RUNTIME, MakeJob, Start, doing
 
 from plasm import LocalClient, OutcomeKind
-from plasm.errors import PlasmError, WorkerFailed
+from plasm.errors import PlasmError, PluginError
 from plasm.execution.frames import MAX_TRACE_BYTES
 from plasm.jobs.claims import claims
 from plasm.jobs.sinks import CollectingSink
@@ -96,7 +96,7 @@ def test_a_job_that_ends_well_has_no_trace(start: Start, plugin: Install, job: M
 @pytest.mark.parametrize(
     ("source", "message", "trace"),
     [
-        (IN_FACTORY, "before it was ready", "no engine"),
+        (IN_FACTORY, "the runtime plugin 'lax' .* failed in plasm_runtime", "in plasm_runtime\n"),
         (IN_KEY, "before it took the job", "ZeroDivisionError"),
         (IN_COMPILE, "the runtime failed while it compiled", "ZeroDivisionError"),
     ],
@@ -124,7 +124,7 @@ def test_a_runtime_that_raises_on_loading_an_artifact_is_traced(
 
 def test_describing_a_runtime_that_cannot_be_made_is_traced(start: Start, plugin: Install) -> None:
     plugin("plasm.runtime", "lax", IN_FACTORY)
-    with start("lax") as executor, pytest.raises(WorkerFailed) as told:
+    with start("lax") as executor, pytest.raises(PluginError) as told:
         executor.describe()
     assert "no engine" in told.value.trace
 

@@ -134,6 +134,15 @@ def test_a_runtime_that_is_none_is_named_and_runs_nothing(
     assert (refused.returncode, refused.stdout) == (125, b"")
     assert b"the runtime plugin 'none' (plasm-plugin-test 1.0)" in refused.stderr
     assert why.encode() in refused.stderr
+    assert b"Traceback" not in refused.stderr
+
+
+def test_an_author_of_a_runtime_is_shown_where_it_failed_to_be_made(
+    plugin: Install, command: Plasm, hello: Path
+) -> None:
+    plugin("plasm.runtime", "none", f"{EXTENSION}@hookimpl\ndef plasm_runtime(): return 1 / 0\n")
+    refused = command("--runtime", "none", "run", hello, "abc", env={"PLASM_DEBUG": "1"})
+    assert b"plasm_runtime(): return 1 / 0" in refused.stderr
 
 
 def test_a_hook_that_leaves_the_process_does_not_end_it(install: Callable[..., str]) -> None:

@@ -16,6 +16,10 @@ UNUSABLE = {
     "another hook API": ("PLASM_HOOK_API = 99", "speaks hook API 99"),
     "no hook API": ("", "speaks hook API None"),
     "a hook that is misspelt": (EXTENSION + "@hookimpl\ndef plasm_admit_jobs(manifest): pass", "plasm_admit_jobs"),
+    "an argument that would never come": (
+        EXTENSION + "@hookimpl\ndef plasm_admit_job(*, manifest): pass",
+        "takes arguments by keyword only",
+    ),
     "an argument that is misspelt": (EXTENSION + "@hookimpl\ndef plasm_admit_job(manifesto): pass", "manifesto"),
 }
 

@@ -63,8 +63,9 @@ def test_plugins_that_work_are_loaded_even_without_a_key(plugin: Install, comman
     assert {row["state"] for row in json.loads(done.stdout)} == {"loaded"}
 
 
-def test_an_author_sees_where_a_hook_failed(plugin: Install, command: Plasm) -> None:
-    plugin("plasm.signing", "faulty", hook("plasm_signer(config)", "return 1 / 0"))
+@pytest.mark.parametrize(("kind", "factory"), [("signing", "plasm_signer"), ("runtime", "plasm_runtime")])
+def test_an_author_sees_where_a_hook_failed(plugin: Install, command: Plasm, kind: str, factory: str) -> None:
+    plugin(f"plasm.{kind}", "faulty", hook(f"{factory}(config)", "return 1 / 0"))
     shown = command("plugins", "--load").stderr.decode()
     assert "third_party_plasm_plugin_test_faulty.py" in shown
     assert "return 1 / 0" in shown

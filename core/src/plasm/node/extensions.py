@@ -6,7 +6,6 @@ that a slow one holds up nobody.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable
@@ -26,7 +25,7 @@ ADMISSION_THREADS: Final = 8
 """For each extension; one that hangs keeps its threads until it returns."""
 MAX_WAITING_EVENTS: Final = 10_000
 FLUSH_SECONDS: Final = 5.0
-_TRACE_CHARS: Final = 1000
+_LOGGED_TRACE_CHARACTERS: Final = 1000
 
 
 class NodeExtensions:
@@ -95,7 +94,7 @@ class NodeExtensions:
             distribution=f"{entry.distribution} {entry.version}",
             hook=failure.hook,
             detail=failure.error,
-            trace=failure.error.trace[-_TRACE_CHARS:] if os.environ.get("PLASM_DEBUG") else None,
+            trace=failure.error.trace[-_LOGGED_TRACE_CHARACTERS:] or None,
         )
 
 

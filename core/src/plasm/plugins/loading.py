@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import pluggy
@@ -88,7 +89,17 @@ def _register(entry: PluginEntry, module: object) -> pluggy.PluginManager:
     except pluggy.PluginValidationError as error:
         why = str(error).splitlines()[-1]
         raise PluginError(f"{entry.title} does not fit the hooks: {why}", hint=_disabling(entry)) from error
+    for caller in manager.get_hookcallers(module) or ():
+        if any(_needs_keywords(each.function) for each in caller.get_hookimpls()):
+            why = f"{caller.name} takes arguments by keyword only, and would never get them"
+            raise PluginError(f"{entry.title} does not fit the hooks: {why}", hint=_disabling(entry))
     return manager
+
+
+def _needs_keywords(function: Callable[..., object]) -> bool:
+    """Whether it takes arguments by keyword only: pluggy calls by position, and does not notice."""
+    taken = getattr(getattr(function, "__code__", None), "co_kwonlyargcount", 0)
+    return taken > len(getattr(function, "__kwdefaults__", None) or ())
 
 
 def _disabling(entry: PluginEntry) -> str:

@@ -131,6 +131,7 @@ class JobRun:
         elif isinstance(said, PlasmError):
             if self._conversation.state is State.REFUSED:
                 self._finish_input()
+            said.trace = self._worker.trace
             raise said
         elif self._conversation.state is State.PREPARING:
             self._answer(None if said is None else self._cache.get(self._job.module.digest, said))

@@ -72,7 +72,9 @@ class WorkerProcess:
                     raise frames.FrameError("nothing in time")
                 for tag, payload in self.receive():
                     if tag == frames.FAILED:
-                        raise refusal(payload)
+                        refused = refusal(payload)
+                        refused.trace = self.trace
+                        raise refused
                     if tag != frames.READY:
                         raise frames.FrameError(f"the frame {tag!r} of a worker without a job")
                     self.runtime = description(payload)

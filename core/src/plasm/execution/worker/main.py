@@ -50,6 +50,8 @@ def _serve(pipes: FramePipes) -> NoReturn:
     try:
         runtime = PluginHost(config).runtime(name or None)
     except PlasmError as error:
+        if error.trace:
+            pipes.send_trace(error.__cause__ or error)
         pipes.send_error(error)
         os._exit(1)
     # What was made so far stays for good: it need not be looked at again.
