@@ -142,7 +142,7 @@ def commands_of(plugin: "Plugin") -> dict[str, Any]:
     Raises:
         PluginError: it fails to add them.
     """
-    from plasm.plugins.calling import blame
+    from plasm.plugins.loading import blame
 
     extra = typer.Typer(add_completion=False, rich_markup_mode=None)
     extra.callback()(lambda: None)
@@ -246,7 +246,7 @@ _NO_ARGUMENTS = "NoArgsIsHelpError"
 def _unexpected(error: Exception, command_of: "PluginEntry | None") -> PlasmError:
     """What is shown of a mistake of our own, or of the extension's whose command was run."""
     if command_of is not None:
-        from plasm.plugins.calling import blame
+        from plasm.plugins.loading import blame
 
         return blame(command_of, "failed in its command", error)
     return InternalError(

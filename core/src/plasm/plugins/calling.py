@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plasm.errors import PlasmError, PluginError
-
-if TYPE_CHECKING:
-    from plasm.plugins.index import PluginEntry
-    from plasm.plugins.loading import Plugin
-
-
-def blame(entry: PluginEntry, failed: str, error: BaseException, *, hint: str = "") -> PluginError:
-    """The error that says what the plugin ``failed`` to do; its ``trace`` is for the plugin's author."""
-    import traceback
-
-    blamed = PluginError(f"{entry.title} {failed}: {type(error).__name__}: {error}", hint=hint)
-    blamed.trace = "".join(traceback.format_exception(error))
-    return blamed
+from plasm.plugins.loading import Plugin, blame
 
 
 def ask(plugin: Plugin, hook: str, **arguments: object) -> Any:

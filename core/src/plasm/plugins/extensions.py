@@ -67,7 +67,7 @@ class Failures:
 
     def add(self, entry: PluginEntry, hook: str, error: BaseException) -> None:
         """Count a failure and report it."""
-        from plasm.plugins.calling import blame
+        from plasm.plugins.loading import blame
 
         with self._lock:
             self._counts[entry.name, hook] += 1

@@ -52,6 +52,15 @@ class Plugin:
         return caller
 
 
+def blame(entry: PluginEntry, failed: str, error: BaseException, *, hint: str = "") -> PluginError:
+    """The error that says what the plugin ``failed`` to do; its ``trace`` is for the plugin's author."""
+    import traceback
+
+    blamed = PluginError(f"{entry.title} {failed}: {type(error).__name__}: {error}", hint=hint)
+    blamed.trace = "".join(traceback.format_exception(error))
+    return blamed
+
+
 def _import(entry: PluginEntry) -> object:
     module_name, _, attributes = entry.target.partition(":")
     try:
@@ -60,8 +69,6 @@ def _import(entry: PluginEntry) -> object:
             for attribute in filter(None, attributes.split(".")):
                 module = getattr(module, attribute)
     except (Exception, SystemExit) as error:
-        from plasm.plugins.calling import blame
-
         raise blame(entry, "cannot be loaded", error, hint=f"reinstall it, or {_disabling(entry)}") from error
     speaks = getattr(module, "PLASM_HOOK_API", None)
     if speaks != hookspecs.HOOK_API:
