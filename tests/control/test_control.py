@@ -280,18 +280,33 @@ def test_what_is_no_request_is_told(node: NodeProcess, plasm_home: Path) -> None
 def test_a_connection_carries_one_request_after_the_other(node: NodeProcess, plasm_home: Path) -> None:
     with ControlClient(socket_of(plasm_home)) as client:
         for _ in range(3):
-            assert client.ask("status")["node"] == node.peer
-            assert client.ask("jobs") == []
+            assert client.ask("status", more=True)["node"] == node.peer
+            assert client.ask("jobs", more=True) == []
             with pytest.raises(InvalidInput, match="no receipt"):
-                client.ask("receipt", job="none")
-        client.send("request", {"do": "status"})
-        client.send("request", {"do": "jobs"})
+                client.ask("receipt", more=True, job="none")
+        client.send("request", {"do": "status", "more": True})
+        client.send("request", {"do": "jobs", "more": True})
         assert [client.receive()[0], client.receive()] == ["result", ("result", [])]
         client.send("nonsense", {})
         with pytest.raises(ProtocolViolation):
             client.receive()
         with pytest.raises(NodeNotRunning):
             client.receive()
+
+
+@pytest.mark.parametrize("request_", [{"do": "status"}, {"do": "receipt", "job": "none"}])
+def test_the_node_closes_after_a_request_that_says_nothing_of_another(
+    node: NodeProcess, plasm_home: Path, request_: dict[str, str]
+) -> None:
+    """Clients that read to the end of the connection have their answer then."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        name, folder = short_path(socket_of(plasm_home))
+        connection.connect(name)
+        os.close(folder)
+        connection.sendall(json.dumps({"request": request_}).encode() + b"\n")
+        answer = connection.makefile("rb").read()
+    assert answer.count(b"\n") == 1
+    assert answer.endswith(b"}\n")
 
 
 def test_a_job_is_the_last_request_of_its_connection(node: NodeProcess, plasm_home: Path) -> None:

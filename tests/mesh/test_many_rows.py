@@ -89,9 +89,9 @@ def test_a_long_list_keeps_nobody_waiting(mesh: World, job: MakeJob, hello: Path
             slow.send("request", {"do": "jobs", "limit": MANY // 2})
             lines = [slow.receive()]
             # More is to come than fits on the way, so the list is not yet made in full when the others are answered.
-            assert other.ask("status")["jobs"] == {"failed": MANY}
-            assert len(other.ask("receipts", limit=1000)) == 1000
-            assert other.ask("receipt", job=f"{1:032x}") == {"n": 1}
+            assert other.ask("status", more=True)["jobs"] == {"failed": MANY}
+            assert len(other.ask("receipts", more=True, limit=1000)) == 1000
+            assert other.ask("receipt", more=True, job=f"{1:032x}") == {"n": 1}
             assert other.ask("peers", seconds=0.1) == []
             to_peer = NodeClient(peers=[PeerRecord.parse(peer)], connect=lambda: ControlClient(path))
             assert str(to_peer.submit(job(hello, "x"), CollectingSink()).peer) in peer

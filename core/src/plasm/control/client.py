@@ -45,15 +45,18 @@ class ControlClient:
         """What becomes readable when the node has said something."""
         return self._socket.fileno()
 
-    def ask(self, request: str, **fields: Any) -> Any:
+    def ask(self, request: str, *, more: bool = False, **fields: Any) -> Any:
         """The result of a request that is not about running a job; a long list comes in several lines.
 
-        May be called again and again: a node waits half a minute for the next request.
+        Args:
+            request: what is asked for.
+            more: whether another request is to follow on this connection, within half a minute; else the node closes.
+            fields: what belongs to the request.
 
         Raises:
             PlasmError: what the node says is wrong.
         """
-        self.send("request", {"do": request, **fields})
+        self.send("request", {"do": request, **fields, **({"more": True} if more else {})})
         rows: list[Any] = []
         kind, value = self.receive()
         while kind == "rows" and isinstance(value, list):

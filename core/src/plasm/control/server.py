@@ -144,7 +144,7 @@ class ControlSocket:
         kind, fields = request
         if kind != "request" or not isinstance(fields, dict):
             raise ProtocolViolation("a request must be the first line, and the next one after an answer")
-        wanted = str(fields.pop("do", None))
+        wanted, more = str(fields.pop("do", None)), fields.pop("more", None) is True
         if wanted in JOB_REQUESTS:
             await self._find(stream, wanted)(connection, fields)
             return False
@@ -154,7 +154,7 @@ class ControlSocket:
             raise
         except PlasmError as error:
             await _say_error(connection, error)
-        return True
+        return more
 
     def _find(self, stream: anyio.abc.SocketStream, wanted: str) -> Answer:
         self._access.check(stream.extra(anyio.abc.SocketAttribute.raw_socket), wanted)  # noqa: S610 - a socket's

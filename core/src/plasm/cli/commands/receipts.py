@@ -76,10 +76,10 @@ def verify(limit: Limit = 100_000, json_: AsJson = False) -> None:
 
     broken: dict[str, str] = {}
     with node() as client:
-        rows = client.ask("receipts", limit=limit)
+        rows = client.ask("receipts", more=True, limit=limit)
         for row in rows:
             try:
-                read(json.dumps(client.ask("receipt", job=row["job"])).encode())
+                read(json.dumps(client.ask("receipt", more=True, job=row["job"])).encode())
             except NodeNotRunning:
                 raise  # no fault of a receipt's
             except PlasmError as error:
