@@ -17,7 +17,14 @@ from plasm.execution.worker.stdin import StdinFeed, StdinFile
 from plasm.model import Feature, LimitKind
 
 
-def run(order: Order, runtime: Runtime, limits: ProcessLimits, modules: Modules, pipes: FramePipes) -> None:
+def run(
+    order: Order,
+    runtime: Runtime,
+    limits: ProcessLimits,
+    modules: Modules,
+    stdin_file: StdinFile,
+    pipes: FramePipes,
+) -> None:
     """Run the job of ``order`` and tell the parent how it ended; returns when the next order may come.
 
     An exception that is no :class:`~plasm.errors.PlasmError` is the end of this process.  The job's input is not
@@ -33,8 +40,11 @@ def run(order: Order, runtime: Runtime, limits: ProcessLimits, modules: Modules,
             pipes.send(frames.RUNNING)
         elif order.stdin:
             pipes.send(frames.RUNNING)
-        if order.stdin:
-            stdin = StdinFeed(pipes) if terms.determinism is None else StdinFile(pipes)
+        if order.stdin and terms.determinism is None:
+            stdin = StdinFeed(pipes)
+        elif order.stdin:
+            stdin = stdin_file
+            stdin_file.fill()
         call = Call(order.invocation, STDOUT_FD, STDERR_FD, stdin.descriptor if stdin else None, order.preopens)
         limits.before_job(terms.limits, writes_files=order.writes_files)
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()

@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import sys
 import threading
 from typing import Final, NoReturn
 
@@ -21,6 +20,7 @@ from plasm.execution.worker import job
 from plasm.execution.worker.modules import Modules
 from plasm.execution.worker.pipes import FramePipes, ParentGone
 from plasm.execution.worker.rlimits import ProcessLimits
+from plasm.execution.worker.stdin import StdinFile
 from plasm.plugins import PluginHost
 
 INTERRUPT: Final = signal.SIGUSR1
@@ -60,6 +60,7 @@ def _serve(pipes: FramePipes) -> NoReturn:
     pipes.send(frames.READY, _description(runtime))
     limits = ProcessLimits()
     modules = Modules(runtime, limits, pipes)
+    stdin_file = StdinFile(pipes)
     confined = False
     while True:
         tag, payload = pipes.receive()
@@ -69,7 +70,7 @@ def _serve(pipes: FramePipes) -> NoReturn:
             _confine(given)
             _start_watch(runtime)
             confined = True
-        job.run(given, runtime, limits, modules, pipes)
+        job.run(given, runtime, limits, modules, stdin_file, pipes)
 
 
 def _description(runtime: Runtime) -> bytes:
@@ -85,9 +86,10 @@ def _description(runtime: Runtime) -> bytes:
 
 def _confine(given: order.Order) -> None:
     """Give up what the first job, and those with the same folders that may follow, do not need."""
-    from plasm.execution.worker.confinement import confine, interpreter_folders
+    from plasm.execution.worker.confinement import confine
+    from plasm.execution.worker.confinement.interpreter import interpreter_paths
 
-    confine(given.preopens, interpreter_folders(sys.path))
+    confine(given.preopens, interpreter_paths())
 
 
 def _start_watch(runtime: Runtime) -> None:

@@ -1,4 +1,7 @@
-"""Limits that the kernel keeps for a worker process itself, changed for each job.  See setrlimit(2).
+"""Limits that the kernel keeps for a worker process itself.  See setrlimit(2).
+
+The soft ones change with each job.  The hard ones are set once, before the first, to the most that any job may need,
+so that a worker which a module has taken over cannot lift them.
 
 They stand behind what the runtime and the executor keep: memory for runtimes that do not bound it themselves and for
 compilers, files exactly, processor time in case that the executor is not there to look.  Memory is bounded as the size
@@ -14,14 +17,41 @@ import time
 from typing import Final
 
 from plasm.model import Limits
+from plasm.model.limits import MAX_MEMORY_BYTES
 
 COMPILING_BYTES: Final = 2 * 2**30
 """Memory that compiling one module may take."""
 
+MAX_STDIN_FILE_BYTES: Final = 2**29
+"""The longest input that a worker keeps in a file."""
+
 _ENGINE_BYTES: Final = 256 * 2**20  # what an engine may need for a job beside the job's own memory
+_STACK_BYTES: Final = 64 * 2**20
+_OPEN_FILES: Final = 1024
 _CPU_SLACK_S: Final = 2
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _DATA_FIELD: Final = 5
+
+_FORGONE: Final = (
+    resource.RLIMIT_CORE,
+    resource.RLIMIT_MEMLOCK,
+    resource.RLIMIT_MSGQUEUE,
+    resource.RLIMIT_NICE,
+    resource.RLIMIT_RTPRIO,
+)
+
+
+def set_hard_limits(*, writes_files: bool) -> None:
+    """Bound for good what this process can take: memory, descriptors, stack, and the size of a file where its jobs
+    write none."""
+    for limit in _FORGONE:
+        resource.setrlimit(limit, (0, 0))
+    _set_hard(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    _set_hard(resource.RLIMIT_STACK, _STACK_BYTES)
+    with open("/proc/self/statm", "rb") as statm:
+        _set_hard(resource.RLIMIT_DATA, _data_bytes(statm.read()) + MAX_MEMORY_BYTES + _ENGINE_BYTES)
+    if not writes_files:
+        _set_hard(resource.RLIMIT_FSIZE, MAX_STDIN_FILE_BYTES)
 
 
 class ProcessLimits:
@@ -46,10 +76,23 @@ class ProcessLimits:
             _set_soft(resource.RLIMIT_FSIZE, limits.files)
 
     def _bound_memory(self, size: int) -> None:
-        used = int(os.pread(self._statm, 128, 0).split()[_DATA_FIELD]) * _PAGE_BYTES
-        _set_soft(resource.RLIMIT_DATA, used + size)
+        _set_soft(resource.RLIMIT_DATA, _data_bytes(os.pread(self._statm, 128, 0)) + size)
+
+
+def _data_bytes(statm: bytes) -> int:
+    return int(statm.split()[_DATA_FIELD]) * _PAGE_BYTES
 
 
 def _set_soft(limit: int, value: int) -> None:
     hard = resource.getrlimit(limit)[1]
-    resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
+    resource.setrlimit(limit, (_lower(value, hard), hard))
+
+
+def _set_hard(limit: int, value: int) -> None:
+    soft, hard = resource.getrlimit(limit)
+    value = _lower(value, hard)
+    resource.setrlimit(limit, (_lower(value, soft), value))
+
+
+def _lower(value: int, bound: int) -> int:
+    return value if bound == resource.RLIM_INFINITY else min(value, bound)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Final
 
 from plasm.errors import InvalidInput
 from plasm.execution import frames
 from plasm.execution.worker.pipes import FramePipes
-
-MAX_STDIN_FILE_BYTES: Final = 2**29
+from plasm.execution.worker.rlimits import MAX_STDIN_FILE_BYTES
 
 
 class StdinFeed:
@@ -46,27 +44,32 @@ class StdinFeed:
 
 class StdinFile:
     """All of a deterministic job's input in a file that exists in memory only: how much of a pipe one read gets would
-    depend on the moment.
-
-    Raises:
-        InvalidInput: it is larger than :data:`MAX_STDIN_FILE_BYTES`.
+    depend on the moment.  A confined worker cannot make such files, so one is made beforehand for all its jobs.
     """
 
     def __init__(self, pipes: FramePipes) -> None:
+        self._pipes = pipes
         self.descriptor = os.memfd_create("stdin", os.MFD_CLOEXEC)
+
+    def fill(self) -> None:
+        """Take in everything until STDIN_END.
+
+        Raises:
+            InvalidInput: it is larger than :data:`~plasm.execution.worker.rlimits.MAX_STDIN_FILE_BYTES`.
+        """
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
         size = 0
         while True:
-            tag, data = pipes.receive()
+            tag, data = self._pipes.receive()
             size += len(data)
             if tag == frames.STDIN_END:
                 break
             if size <= MAX_STDIN_FILE_BYTES:
                 os.write(self.descriptor, data)
         if size > MAX_STDIN_FILE_BYTES:
-            self.close()
             raise InvalidInput(f"the input of a deterministic job may have {MAX_STDIN_FILE_BYTES} bytes at most")
         os.lseek(self.descriptor, 0, os.SEEK_SET)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self.descriptor)
+        """Empty the file, for the next job."""
+        os.ftruncate(self.descriptor, 0)

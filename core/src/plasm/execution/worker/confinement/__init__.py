@@ -6,48 +6,72 @@ Each module here is one mechanism of the Linux kernel; what a kernel lacks is le
 
 from __future__ import annotations
 
-import os
-import resource
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from plasm.execution.worker import rlimits
 from plasm.execution.worker.confinement import kernel, landlock, seccomp
 from plasm.model import Preopen
 
-OPEN_FILES: Final = 1024
-
 
 def confine(preopens: Sequence[Preopen], readable: Iterable[str]) -> None:
-    """Leave this process the folders of ``preopens``, reading below ``readable``, and nothing that a job needs not:
-    no other file, no network, no new program or process, no privilege.
+    """Leave this process the folders of ``preopens``, reading at and below ``readable``, and nothing that a job needs
+    not: no other file, no network, no new program or process, no privilege, no other process's attention.
 
     Landlock takes hold of this thread and of those that it starts from now on, all else of the whole process.
+
+    Raises:
+        OSError: the kernel refuses what it offers.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    files = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    writes_files = not all(preopen.mount.read_only for preopen in preopens)
+    rlimits.set_hard_limits(writes_files=writes_files)
     kernel.forgo_privileges()
     if landlock.abi():
         landlock.restrict(preopens, readable)
     kernel.drop_capabilities(keep_file_access=bool(preopens))
     if seccomp.available():
-        seccomp.restrict()
+        truncation_governed = landlock.abi() >= landlock.TRUNCATE_ABI
+        seccomp.restrict(writes_files=writes_files, truncation_governed=truncation_governed)
+
+
+class Protection(NamedTuple):
+    """What a kernel may have or lack, and what a worker that a module has taken over is then kept from."""
+
+    name: str
+    since: str
+    keeps: str
+    without: str
+
+
+PROTECTIONS: Final = (
+    Protection(
+        "seccomp",
+        "Linux 3.17, x86-64 and arm64",
+        "network, programs, processes, what belongs to other processes, and files but by opening them",
+        "system calls are kept from jobs by the runtime alone",
+    ),
+    Protection(
+        "landlock",
+        "Linux 5.13, where it is turned on",
+        "opening, making, removing and listing files outside of the job's folders",
+        "files are kept from jobs by the runtime alone",
+    ),
+    Protection(
+        "landlock-refer",
+        "Linux 5.19 (ABI 2)",
+        "nothing more; lets jobs move and link files from one folder to another",
+        "a job can move and link files within one folder only",
+    ),
+)
+"""Later versions of Landlock keep a worker from what seccomp keeps it from already: truncating files by path (ABI 3),
+TCP (4), commands to devices (5), signals and abstract sockets (6)."""
 
 
 def missing() -> dict[str, str]:
-    """What this kernel lacks of all this, by name, each with what it leaves to the runtime alone."""
-    lacking = {}
-    if not landlock.abi():
-        lacking["landlock"] = "files are kept from jobs by the runtime alone"
-    if not seccomp.available():
-        lacking["seccomp"] = "system calls are kept from jobs by the runtime alone"
-    return lacking
-
-
-def interpreter_folders(path: Iterable[str]) -> list[str]:
-    """What a Python process reads of its own accord: modules on ``path`` and shared libraries."""
-    import sys
-
-    found = {*path, sys.prefix, sys.base_prefix, "/usr/lib", "/usr/lib64", "/lib", "/lib64"}
-    return sorted({os.path.realpath(folder) for folder in found if folder and os.path.exists(folder)})
+    """What this kernel lacks of :data:`PROTECTIONS`, by name, each with what that means for jobs."""
+    present = {
+        "seccomp": seccomp.available(),
+        "landlock": landlock.abi() > 0,
+        "landlock-refer": landlock.abi() not in range(1, landlock.REFER_ABI),
+    }
+    return {each.name: each.without for each in PROTECTIONS if not present[each.name]}

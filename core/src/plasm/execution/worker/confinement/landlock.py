@@ -25,7 +25,7 @@ _WRITE = _READ | _WRITE_FILE | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 <
 
 # By ABI: which rights of files there are, and of what else it can deprive a process (TCP; signals, abstract sockets).
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-_TCP_ABI, _SCOPE_ABI = 4, 6
+REFER_ABI, TRUNCATE_ABI, _TCP_ABI, _SCOPE_ABI = 2, 3, 4, 6
 
 
 @cache
