@@ -66,6 +66,14 @@ PROTECTIONS: Final = (
 """Later versions of Landlock keep a worker from what seccomp keeps it from already: truncating files by path (ABI 3),
 TCP (4), commands to devices (5), signals and abstract sockets (6)."""
 
+GAPS: Final = (
+    "ask whether a file exists, and for its size, mode and times, where the node's user may",
+    "where its job has a writable folder: set the times of any file of the node's user, and make files without number",
+    "take memory up to what the largest job may have (4.25 GiB), whatever its own job may",
+    "start threads up to the user's limit on processes, and use processors until it is ended",
+)
+"""What a worker that a module has taken over can still do, on any kernel."""
+
 
 def missing() -> dict[str, str]:
     """What this kernel lacks of :data:`PROTECTIONS`, by name, each with what that means for jobs."""

@@ -45,12 +45,16 @@ def restrict(*, writes_files: bool, truncation_governed: bool) -> None:
     Raises:
         OSError: the kernel refuses.
     """
-    machine = _MACHINES[os.uname().machine]
-    calls = verdicts(machine, os.getpid(), writes_files=writes_files, truncation_governed=truncation_governed)
-    filter_ = program(machine, calls)
+    calls = verdicts(machine(), os.getpid(), writes_files=writes_files, truncation_governed=truncation_governed)
+    filter_ = program(machine(), calls)
     code = ctypes.create_string_buffer(filter_, len(filter_))
     argument = struct.pack("@HP", len(filter_) // 8, ctypes.addressof(code))
-    call(_SECCOMP[machine], ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(_ALL_THREADS), argument)
+    call(_SECCOMP[machine()], ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(_ALL_THREADS), argument)
+
+
+def machine() -> Machine:
+    """The architecture of this machine, one of those that are known."""
+    return _MACHINES[os.uname().machine]
 
 
 def program(machine: Machine, calls: Mapping[int, Verdict]) -> bytes:

@@ -19,7 +19,7 @@ Numbers are those of x86-64 and aarch64, from the kernel's ``syscall_64.tbl`` an
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -57,7 +57,7 @@ Up to here a call that is not allowed fails with ``EPERM``, which tells whoever 
 ``ENOSYS``: C libraries and runtimes try new calls first and then do without, as they do on a kernel that lacks them.
 """
 
-_ALWAYS: Final[Mapping[str, Numbers]] = {
+ALWAYS: Final[Mapping[str, Numbers]] = {
     # descriptors
     "read": (0, 63), "write": (1, 64), "close": (3, 57), "lseek": (8, 62), "pread64": (17, 67), "pwrite64": (18, 68),
     "readv": (19, 65), "writev": (20, 66), "preadv": (295, 69), "pwritev": (296, 70), "preadv2": (327, 286),
@@ -91,17 +91,24 @@ _ALWAYS: Final[Mapping[str, Numbers]] = {
     "getresuid": (118, 148), "getresgid": (120, 150), "getgroups": (115, 158), "capget": (125, 90),
     "getrusage": (98, 165), "uname": (63, 160), "sysinfo": (99, 179), "getrandom": (318, 278), "umask": (95, 166),
 }  # fmt: skip
+"""For every job, with any arguments."""
 
-_WRITING_FILES: Final[Mapping[str, Numbers]] = {
+WRITING_FILES: Final[Mapping[str, Numbers]] = {
     "creat": (85, None), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35), "rename": (82, None),
     "renameat": (264, 38), "renameat2": (316, 276), "link": (86, None), "linkat": (265, 37), "symlink": (88, None),
     "symlinkat": (266, 36), "utimensat": (280, 88),
 }  # fmt: skip
 """For a job with writable folders.  Landlock keeps all but the last of them to these."""
 
-_TRUNCATE: Final = (76, 45)
-_OPENAT2: Final = (437, 437)
-_CLONE3: Final = (435, 435)
+CHECKED: Final[Mapping[str, Numbers]] = {
+    "clone": (56, 220), "mmap": (9, 222), "madvise": (28, 233), "open": (2, None), "openat": (257, 56),
+    "fcntl": (72, 25), "ioctl": (16, 29), "prctl": (157, 167), "socketpair": (53, 199), "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122), "tgkill": (234, 131),
+}  # fmt: skip
+"""For every job, with some arguments."""
+
+DEPENDENT: Final[Mapping[str, Numbers]] = {"clone3": (435, 435), "openat2": (437, 437), "truncate": (76, 45)}
+"""For some jobs, on some kernels, or said not to exist; see :func:`verdicts`."""
 
 # clone(2): the flags of a thread of this process, and what may go with them.
 _THREAD: Final = 0x0005_0F00  # VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
@@ -135,32 +142,30 @@ def verdicts(machine: Machine, process: int, *, writes_files: bool, truncation_g
             denied, and ``openat2``, whose flags are in memory, does not exist.
     """
     itself = (0, process)
-    checked: list[tuple[Numbers, Rule]] = [
-        ((56, 220), (Check(0, (_THREAD,), mask=_WORD & ~_THREAD_OPTIONS),)),  # clone
-        ((9, 222), (Check(3, (0,), mask=_SHARED | _GROWS_DOWN | _HUGE_PAGES),)),  # mmap
-        ((28, 233), (Check(2, _ADVICE),)),  # madvise
-        ((2, None), (Check(1, _OPENINGS, mask=_EMPTY | _ACCESS_MODE),)),  # open
-        ((257, 56), (Check(2, _OPENINGS, mask=_EMPTY | _ACCESS_MODE),)),  # openat
-        ((72, 25), (Check(1, _DESCRIPTOR_COMMANDS),)),  # fcntl
-        ((16, 29), (Check(1, _DEVICE_COMMANDS),)),  # ioctl
-        ((157, 167), (Check(0, _PROCESS_OPTIONS),)),  # prctl
-        ((53, 199), (Check(0, (_UNIX,)), Check(1, (_STREAM,), mask=_WORD & ~_SOCKET_FLAGS))),  # socketpair
-        ((302, 261), (Check(0, itself),)),  # prlimit64
-        ((203, 122), (Check(0, itself),)),  # sched_setaffinity
-        ((234, 131), (Check(0, (process,)),)),  # tgkill
-    ]
-    found: dict[int, Verdict] = {}
-    for names in (_ALWAYS, _WRITING_FILES) if writes_files else (_ALWAYS,):
-        found.update(dict.fromkeys(_on(machine, names.values()), ()))
-    for numbers, rule in checked:
-        found.update(dict.fromkeys(_on(machine, [numbers]), rule))
-    # Whether it makes a thread or a process is in memory too.  The C library goes back to clone.
-    found.update(dict.fromkeys(_on(machine, [_CLONE3]), errno.ENOSYS))
-    found.update(dict.fromkeys(_on(machine, [_OPENAT2]), () if truncation_governed else errno.ENOSYS))
-    if writes_files and truncation_governed:
-        found.update(dict.fromkeys(_on(machine, [_TRUNCATE]), ()))
-    return found
-
-
-def _on(machine: Machine, calls: Iterable[Numbers]) -> Iterator[int]:
-    return (number for numbers in calls if (number := numbers[machine]) is not None)
+    opening = _EMPTY | _ACCESS_MODE
+    rules: dict[str, Rule] = {
+        "clone": (Check(0, (_THREAD,), mask=_WORD & ~_THREAD_OPTIONS),),
+        "mmap": (Check(3, (0,), mask=_SHARED | _GROWS_DOWN | _HUGE_PAGES),),
+        "madvise": (Check(2, _ADVICE),),
+        "open": (Check(1, _OPENINGS, mask=opening),),
+        "openat": (Check(2, _OPENINGS, mask=opening),),
+        "fcntl": (Check(1, _DESCRIPTOR_COMMANDS),),
+        "ioctl": (Check(1, _DEVICE_COMMANDS),),
+        "prctl": (Check(0, _PROCESS_OPTIONS),),
+        "socketpair": (Check(0, (_UNIX,)), Check(1, (_STREAM,), mask=_WORD & ~_SOCKET_FLAGS)),
+        "prlimit64": (Check(0, itself),),
+        "sched_setaffinity": (Check(0, itself),),
+        "tgkill": (Check(0, (process,)),),
+    }
+    by_name: dict[str, Verdict] = {
+        **dict.fromkeys(ALWAYS, ()),
+        **(dict.fromkeys(WRITING_FILES, ()) if writes_files else {}),
+        **rules,
+        # Whether it makes a thread or a process is in memory too.  The C library goes back to clone.
+        "clone3": errno.ENOSYS,
+        "openat2": () if truncation_governed else errno.ENOSYS,
+        "truncate": () if truncation_governed and writes_files else errno.EPERM,
+    }
+    numbers = {**ALWAYS, **WRITING_FILES, **CHECKED, **DEPENDENT}
+    by_number = {numbers[name][machine]: verdict for name, verdict in by_name.items()}
+    return {number: verdict for number, verdict in by_number.items() if number is not None}
