@@ -31,8 +31,9 @@ NEVER: Mapping[str, Numbers] = {
     "copy_file_range": (326, 285), "splice": (275, 76), "tee": (276, 77), "vmsplice": (278, 75), "sync": (162, 81),
     "syncfs": (306, 267),
     # memory that is not counted, or outlives the process
-    "memfd_create": (319, 279), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195), "semget": (64, 190),
-    "msgget": (68, 186), "mq_open": (240, 180), "remap_file_pages": (216, 234), "mlock": (149, 228),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmat": (30, 196),
+    "shmctl": (31, 195), "semget": (64, 190), "semctl": (66, 191), "msgget": (68, 186), "msgctl": (71, 187),
+    "mq_open": (240, 180), "mq_unlink": (241, 181), "remap_file_pages": (216, 234), "mlock": (149, 228),
     "mlockall": (151, 230), "mlock2": (325, 284), "add_key": (248, 217), "request_key": (249, 218),
     "keyctl": (250, 219),
     # namespaces and mounts
@@ -50,5 +51,5 @@ NEVER: Mapping[str, Numbers] = {
     "sethostname": (170, 161), "setdomainname": (171, 162), "settimeofday": (164, 170), "clock_settime": (227, 112),
     "adjtimex": (159, 171), "clock_adjtime": (305, 266), "personality": (135, 92), "vhangup": (153, 58),
     "iopl": (172, None), "ioperm": (173, None), "modify_ldt": (154, None), "arch_prctl": (158, None),
-    "lookup_dcookie": (212, 18), "memfd_secret": (447, 447),
+    "lookup_dcookie": (212, 18),
 }  # fmt: skip

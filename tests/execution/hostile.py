@@ -48,7 +48,7 @@ READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 SIXTEEN_MIB = 2**24
 PTRACE_SEIZE, F_SETOWN, F_SETSIG, CLONE_NEWUSER, AT_FDCWD = 0x4206, 8, 10, 0x10000000, -100
 MAP_GROWSDOWN, MAP_NORESERVE, PR_SET_PTRACER, PR_SCHED_CORE = 0x100, 0x4000, 0x59616D61, 62
-IPC_PRIVATE, IPC_CREAT = 0, 0o1000
+IPC_PRIVATE, IPC_REMOVE = 0, 0
 
 
 def attempt(function: Callable[[Plan], object]) -> Callable[[Plan], object]:
@@ -185,6 +185,12 @@ def start_a_process(plan: Plan) -> None:
 
 
 @attempt
+def start_a_process_with_hidden_flags(plan: Plan) -> None:
+    if system_call(plan, "clone3", bytes(88), 88) == 0:
+        os._exit(0)
+
+
+@attempt
 def start_a_program(plan: Plan) -> object:
     return os.posix_spawn("/bin/true", ["true"], {})
 
@@ -195,7 +201,6 @@ def become_a_program(plan: Plan) -> None:
 
 
 calling("unshare", CLONE_NEWUSER)
-calling("clone3", bytes(88), 88)
 calling("setsid")
 
 
@@ -386,10 +391,28 @@ def share_a_mapping_of_a_file(plan: Plan) -> object:
     return mmap.mmap(reading(plan), 1, mmap.MAP_SHARED, mmap.PROT_READ)
 
 
-calling("shmget", IPC_PRIVATE, SIXTEEN_MIB, IPC_CREAT | 0o600)
-calling("semget", IPC_PRIVATE, 1, IPC_CREAT | 0o600)
-calling("msgget", IPC_PRIVATE, IPC_CREAT | 0o600)
-calling("mq_open", b"plasm-hostile", os.O_RDWR | os.O_CREAT, 0o600, None)
+@attempt
+def keep_shared_memory_for_later(plan: Plan) -> None:
+    system_call(plan, "shmctl", system_call(plan, "shmget", IPC_PRIVATE, SIXTEEN_MIB, 0o600), IPC_REMOVE, 0)
+
+
+@attempt
+def keep_semaphores_for_later(plan: Plan) -> None:
+    system_call(plan, "semctl", system_call(plan, "semget", IPC_PRIVATE, 1, 0o600), IPC_REMOVE, 0)
+
+
+@attempt
+def keep_messages_for_later(plan: Plan) -> None:
+    system_call(plan, "msgctl", system_call(plan, "msgget", IPC_PRIVATE, 0o600), IPC_REMOVE, 0)
+
+
+@attempt
+def keep_a_named_queue_for_later(plan: Plan) -> None:
+    name = f"plasm-{os.getpid()}".encode()
+    system_call(plan, "mq_open", name, os.O_RDWR | os.O_CREAT, 0o600, None)
+    system_call(plan, "mq_unlink", name)
+
+
 calling("add_key", b"user", b"plasm-hostile", b"x", 1, -3)
 calling("keyctl", 0, -3, 0)
 calling("mlockall", 2)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from execution.conftest import ENDLESS, LAX_RUNTIME, MakeJob, Start
+from execution.conftest import ENDLESS, LAX_RUNTIME, MakeJob, Start, doing
 
 from jobs import EXIT, FLOOD, LOOP
 from plasm import Cancellation, Limits, Outcome, OutcomeKind
@@ -62,6 +62,18 @@ def test_stdin_of_ten_megabytes(executor: Executor, job: MakeJob, hello: Path) -
     assert sink.content("stdout") == b"edcba9876543210\n" * (10 * 2**16)
     assert report.stdin == hashlib.sha256(data).hexdigest()
     assert report.stdin_size == len(data)
+
+
+def test_the_input_of_a_deterministic_job_is_not_left_to_the_next(
+    start: Start, plugin: Callable[..., None], job: MakeJob, hello: Path
+) -> None:
+    plugin("plasm.runtime", "lax", doing('os.write(call.stdout, open(f"/proc/self/fd/{call.stdin}", "rb").read())'))
+    with start("lax") as executor:
+        for data in (b"a long first input", b"short", b"as long as before"):
+            sink = CollectingSink()
+            executor.run(job(hello, deterministic=True), sink, stdin=data)
+            assert sink.content("stdout") == data
+        assert len(executor.worker_pids) == 1
 
 
 def test_stdin_that_nobody_reads_is_hashed_whole(executor: Executor, job: MakeJob) -> None:
