@@ -11,13 +11,13 @@ import pytest
 from execution.conftest import LAX_RUNTIME, MakeJob, Start, doing, folder
 
 from plasm import Outcome
-from plasm.execution.worker import confinement
+from plasm.execution.worker.confinement import protections
 from plasm.jobs.sinks import CollectingSink
 
 Install = Callable[..., None]
 
-landlock = pytest.mark.skipif("landlock" in confinement.missing(), reason="this kernel has no Landlock")
-seccomp = pytest.mark.skipif("seccomp" in confinement.missing(), reason="this kernel has no seccomp")
+landlock = pytest.mark.skipif("landlock" in protections.missing(), reason="this kernel has no Landlock")
+seccomp = pytest.mark.skipif("seccomp" in protections.missing(), reason="this kernel has no seccomp")
 
 TRY = """
 import errno, json, socket, threading
@@ -162,4 +162,4 @@ def test_what_a_kernel_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(landlock, "abi", lambda: 0)
     monkeypatch.setattr(seccomp, "available", lambda: False)
-    assert set(confinement.missing()) == {"landlock", "seccomp"}
+    assert set(protections.missing()) == {"landlock", "seccomp"}

@@ -29,13 +29,12 @@ from plasm import Invocation, Job, Manifest, Outcome, Preopen
 from plasm.artifacts.cache import ArtifactCache
 from plasm.artifacts.modules import Module
 from plasm.execution.parent.executor import Executor
-from plasm.execution.worker import confinement
-from plasm.execution.worker.confinement import landlock, seccomp, system_calls
+from plasm.execution.worker.confinement import landlock, protections, seccomp, system_calls
 from plasm.jobs.sinks import CollectingSink
 from world import ROOT, plasm_environment
 
 pytestmark = pytest.mark.skipif(
-    not {"landlock", "seccomp"}.isdisjoint(confinement.missing()), reason="this kernel cannot confine"
+    not {"landlock", "seccomp"}.isdisjoint(protections.missing()), reason="this kernel cannot confine"
 )
 
 DENIED = {"EPERM", "EACCES", "ENOSYS"}
@@ -43,7 +42,7 @@ DENIED_OTHERWISE = {
     "take_more_memory_than_any_job": {"ENOMEM"},
     "truncate_what_may_be_read": {"EINVAL"},  # not open for writing
 }
-# What Landlock does not look at and WASI needs: see confinement.GAPS.
+# What Landlock does not look at and WASI needs: see protections.GAPS.
 WITH_WRITABLE_FOLDERS = {"change_the_times_of_a_file", "change_the_times_of_what_may_be_read", "utimensat"}
 OLDEST = 1
 
@@ -245,6 +244,6 @@ os.write(call.stdout, " ".join([attempt({beside!r}), attempt({script!r}), attemp
 
 def test_the_documentation_says_what_each_kernel_lacks_and_what_is_left() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
-    rows = [f"| {each.name} | {each.since} | {each.keeps} | {each.without} |" for each in confinement.PROTECTIONS]
+    rows = [f"| {each.name} | {each.since} | {each.keeps} | {each.without} |" for each in protections.PROTECTIONS]
     assert "\n".join(rows) in page
-    assert "\n".join(f"- {gap}" for gap in confinement.GAPS) in page
+    assert "\n".join(f"- {gap}" for gap in protections.GAPS) in page

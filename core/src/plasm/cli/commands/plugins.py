@@ -45,7 +45,7 @@ def plugins(
                 "--load and --json stand before a command", hint="write: plasm plugins check NAME --json"
             )
         return ExitStatus.OK
-    from plasm.execution.worker import confinement
+    from plasm.execution.worker.confinement import protections
 
     host: PluginHost = ctx.obj.host
     errors = {entry: error for entry in host.entries if (error := _fault(host, entry, in_earnest=load_)) is not None}
@@ -64,7 +64,7 @@ def plugins(
     for line, row in zip(table, [{"why": ""}, *rows], strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         typer.echo(printable(f"{cells}  {row['why']}".rstrip()))
-    for name, consequence in confinement.missing().items():
+    for name, consequence in protections.missing().items():
         say(f"warning[no-{name}]: this kernel has no {name}: {consequence}")
     return status
 

@@ -16,14 +16,25 @@ from itertools import chain
 from typing import Final
 
 from plasm.execution.worker.confinement.kernel import call, libc
-from plasm.execution.worker.confinement.system_calls import NEWEST_DENIED, Machine, Rule, Verdict, verdicts
+from plasm.execution.worker.confinement.system_calls import (
+    AARCH64,
+    NEWEST_DENIED,
+    X86_64,
+    Machine,
+    Rule,
+    Verdict,
+    verdicts,
+)
 
 _SET_MODE_FILTER, _ALL_THREADS = 1, 1
 _PR_GET_SECCOMP: Final = 21
 
-_MACHINES: Final = {"x86_64": Machine.X86_64, "aarch64": Machine.AARCH64}
-_ARCHITECTURES: Final = {Machine.X86_64: 0xC000003E, Machine.AARCH64: 0xC00000B7}  # AUDIT_ARCH_… of linux/audit.h
-_SECCOMP: Final = {Machine.X86_64: 317, Machine.AARCH64: 277}
+_MACHINES: Final[Mapping[str, Machine]] = {"x86_64": X86_64, "aarch64": AARCH64}
+_ARCHITECTURES: Final[Mapping[Machine, int]] = {
+    X86_64: 0xC000003E,
+    AARCH64: 0xC00000B7,
+}  # AUDIT_ARCH_… of linux/audit.h
+_SECCOMP: Final[Mapping[Machine, int]] = {X86_64: 317, AARCH64: 277}
 
 # Classic BPF: load a word of seccomp_data, mask it, compare, return.
 _LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06

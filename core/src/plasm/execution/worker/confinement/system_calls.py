@@ -20,26 +20,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal
 
 _WORD: Final = 2**32 - 1
 
 
-class Machine(IntEnum):
-    """An architecture; its value is its column in the tables."""
+Machine = Literal[0, 1]
+"""An architecture: its column in the tables."""
 
-    X86_64 = 0
-    AARCH64 = 1
+X86_64: Final = 0
+AARCH64: Final = 1
 
-
-class Check(NamedTuple):
-    """What an argument must be: the bits of ``mask`` in its low 32 bits make one of ``values``."""
-
-    argument: int
-    values: tuple[int, ...]
-    mask: int = _WORD
-
+Check = tuple[int, tuple[int, ...], int]
+"""Which argument, what it may be, and which bits of its low 32 count."""
 
 Rule = tuple[Check, ...]
 """The call is allowed where all checks hold, so always where there is none."""
@@ -144,18 +137,18 @@ def verdicts(machine: Machine, process: int, *, writes_files: bool, truncation_g
     itself = (0, process)
     opening = _EMPTY | _ACCESS_MODE
     rules: dict[str, Rule] = {
-        "clone": (Check(0, (_THREAD,), mask=_WORD & ~_THREAD_OPTIONS),),
-        "mmap": (Check(3, (0,), mask=_SHARED | _GROWS_DOWN | _HUGE_PAGES),),
-        "madvise": (Check(2, _ADVICE),),
-        "open": (Check(1, _OPENINGS, mask=opening),),
-        "openat": (Check(2, _OPENINGS, mask=opening),),
-        "fcntl": (Check(1, _DESCRIPTOR_COMMANDS),),
-        "ioctl": (Check(1, _DEVICE_COMMANDS),),
-        "prctl": (Check(0, _PROCESS_OPTIONS),),
-        "socketpair": (Check(0, (_UNIX,)), Check(1, (_STREAM,), mask=_WORD & ~_SOCKET_FLAGS)),
-        "prlimit64": (Check(0, itself),),
-        "sched_setaffinity": (Check(0, itself),),
-        "tgkill": (Check(0, (process,)),),
+        "clone": ((0, (_THREAD,), _WORD & ~_THREAD_OPTIONS),),
+        "mmap": ((3, (0,), _SHARED | _GROWS_DOWN | _HUGE_PAGES),),
+        "madvise": ((2, _ADVICE, _WORD),),
+        "open": ((1, _OPENINGS, opening),),
+        "openat": ((2, _OPENINGS, opening),),
+        "fcntl": ((1, _DESCRIPTOR_COMMANDS, _WORD),),
+        "ioctl": ((1, _DEVICE_COMMANDS, _WORD),),
+        "prctl": ((0, _PROCESS_OPTIONS, _WORD),),
+        "socketpair": ((0, (_UNIX,), _WORD), (1, (_STREAM,), _WORD & ~_SOCKET_FLAGS)),
+        "prlimit64": ((0, itself, _WORD),),
+        "sched_setaffinity": ((0, itself, _WORD),),
+        "tgkill": ((0, (process,), _WORD),),
     }
     by_name: dict[str, Verdict] = {
         **dict.fromkeys(ALWAYS, ()),
