@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from plasm.errors import PlasmError as PlasmError
     from plasm.jobs.cancellation import Cancellation as Cancellation
     from plasm.jobs.job import Job as Job
-    from plasm.jobs.report import Report as Report
+    from plasm.jobs.job import Report as Report
     from plasm.jobs.sinks import AsyncOutputSink as AsyncOutputSink
     from plasm.jobs.sinks import CollectingSink as CollectingSink
     from plasm.jobs.sinks import OutputSink as OutputSink
@@ -89,7 +89,7 @@ __getattr__, __dir__ = lazily(
         "PlasmError": "plasm.errors",
         "Preopen": "plasm.model",
         "Receipt": "plasm.receipts",
-        "Report": "plasm.jobs.report",
+        "Report": "plasm.jobs.job",
         "Require": "plasm.client.peers",
         "Requirements": "plasm.mesh.capability",
         "Submitter": "plasm.submission.submitter",

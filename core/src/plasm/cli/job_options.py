@@ -13,7 +13,7 @@ from attrs import evolve
 from plasm.artifacts.modules import Module, read_module
 from plasm.errors import InvalidInput, UnreadableInput
 from plasm.jobs.job import Job
-from plasm.model import Invocation, Limits, Manifest, Mount, Preopen
+from plasm.model import Invocation, Limits, Manifest, Mount, Preopen, Sha256
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
 
 DEFAULTS = Limits()
@@ -102,12 +102,7 @@ def _manifest(
     limits: dict[str, int | None],
 ) -> Manifest:
     """The manifest in the file at ``path``, or a default one, with what the command line says put over it."""
-    if path is None:
-        manifest = Manifest(module.digest)
-    else:
-        from plasm.cli.documents import load_manifest
-
-        manifest = load_manifest(path, module.digest)
+    manifest = Manifest(module.digest) if path is None else _load_manifest(path, module.digest)
     invocation = manifest.invocation
     return evolve(
         manifest,
@@ -116,6 +111,24 @@ def _manifest(
         ),
         limits=evolve(manifest.limits, **{name: value for name, value in limits.items() if value is not None}),
     )
+
+
+def _load_manifest(path: Path, module: Sha256) -> Manifest:
+    """The manifest in the file at ``path``, TOML or JSON by its ending; ``module`` stands in where it names none.
+
+    Raises:
+        UnreadableInput: no such file, a folder, or no permission.
+        InvalidManifest: it is not one; the message has the path.
+    """
+    from plasm.model.documents import MAX_MANIFEST_BYTES, manifest_from_json, manifest_from_toml
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise UnreadableInput(f"{path} cannot be read: {error.strerror}", hint="give --manifest a file") from None
+    parse = manifest_from_json if path.suffix == ".json" else manifest_from_toml
+    return parse(data, module, source=str(path))
 
 
 def quantity(option: str, text: str | None, parse: Callable[[str], int]) -> int | None:

@@ -16,8 +16,7 @@ from plasm.errors import InvalidInput, JobRefused
 from plasm.execution.parent.executor import Executor
 from plasm.execution.parent.spawn import Spawned
 from plasm.jobs.cancellation import Cancellation
-from plasm.jobs.job import Job
-from plasm.jobs.report import Report
+from plasm.jobs.job import Job, Report
 from plasm.jobs.sinks import OutputSink
 from plasm.model import PeerId
 from plasm.plugins import PluginHost, PluginKind

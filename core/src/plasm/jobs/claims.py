@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from plasm.jobs.job import Job
-from plasm.jobs.report import Report
+from plasm.jobs.job import Job, Report
 from plasm.model import PeerId
 from plasm.receipts import Receipt, Subject
 

@@ -1,12 +1,17 @@
-"""A job bound to this machine."""
+"""A job bound to this machine, and the report of how it ended."""
 
 from __future__ import annotations
 
-from attrs import frozen
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
 
 from plasm.artifacts.modules import Module
 from plasm.errors import InvalidInput
-from plasm.model import Manifest, Preopen
+from plasm.model import Manifest, Outcome, Preopen, Sha256, Usage
+
+if TYPE_CHECKING:
+    from plasm.contracts.runtime import Stream
 
 
 @frozen
@@ -45,3 +50,26 @@ class Job:
     def writes_files(self) -> bool:
         """Whether the job may write to a folder."""
         return not all(preopen.mount.read_only for preopen in self.preopens)
+
+
+@frozen
+class Report:
+    """How a job ended, and digests of what went in and came out.
+
+    ``stdin`` covers the whole input where it has an end known beforehand (bytes, a regular file), else the
+    ``stdin_size`` bytes that were handed over before the job ended.  ``trace`` is the traceback of a runtime that
+    crashed, where there is one: for the runtime's author alone, and in no receipt.
+    """
+
+    outcome: Outcome
+    usage: Usage
+    stdin: Sha256
+    stdin_size: int
+    stdout: Sha256
+    stderr: Sha256
+    truncated: tuple[Stream, ...]
+    started_us: int
+    finished_us: int
+    runtime_name: str
+    runtime_version: str
+    trace: str = field(default="", repr=False)

@@ -18,8 +18,7 @@ from attrs import frozen
 from plasm.errors import ProtocolViolation
 from plasm.jobs.cancellation import Cancellation
 from plasm.jobs.claims import claims
-from plasm.jobs.job import Job
-from plasm.jobs.report import Report
+from plasm.jobs.job import Job, Report
 from plasm.mesh.messages import Message, Offer, Phase, Progress, StdinChunk, StdinEnd
 from plasm.model import PeerId
 from plasm.node.job_io import JobInput, MessageChannel, SendingSink

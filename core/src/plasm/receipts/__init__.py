@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from plasm.receipts.legacy import LegacyReceipt as LegacyReceipt
     from plasm.receipts.legacy import issue_legacy as issue_legacy
     from plasm.receipts.legacy import verify_legacy as verify_legacy
-    from plasm.receipts.reading import read as read
     from plasm.receipts.statement import PREDICATE_TYPE as PREDICATE_TYPE
     from plasm.receipts.statement import Receipt as Receipt
     from plasm.receipts.statement import Subject as Subject
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from plasm.receipts.verification import Check as Check
     from plasm.receipts.verification import Expectation as Expectation
     from plasm.receipts.verification import check as check
+    from plasm.receipts.verification import read as read
     from plasm.receipts.verification import require as require
     from plasm.receipts.verification import verify as verify
 
@@ -39,7 +39,6 @@ __getattr__, __dir__ = lazily(
         "LegacyReceipt": "plasm.receipts.legacy",
         "issue_legacy": "plasm.receipts.legacy",
         "verify_legacy": "plasm.receipts.legacy",
-        "read": "plasm.receipts.reading",
         "PREDICATE_TYPE": "plasm.receipts.statement",
         "Receipt": "plasm.receipts.statement",
         "Subject": "plasm.receipts.statement",
@@ -48,6 +47,7 @@ __getattr__, __dir__ = lazily(
         "Check": "plasm.receipts.verification",
         "Expectation": "plasm.receipts.verification",
         "check": "plasm.receipts.verification",
+        "read": "plasm.receipts.verification",
         "require": "plasm.receipts.verification",
         "verify": "plasm.receipts.verification",
     },

@@ -28,9 +28,9 @@ from attrs import field, frozen
 
 from plasm.errors import InvalidInput, VerificationFailed
 from plasm.model import PeerId, Sha256
-from plasm.receipts._fields import invalid
+from plasm.receipts._fields import invalid, load
 from plasm.receipts.dsse import pae, parse_envelope
-from plasm.receipts.legacy import LegacyReceipt
+from plasm.receipts.legacy import LegacyReceipt, verify_legacy
 from plasm.receipts.statement import Receipt, decode
 from plasm.signatures import signature_holds
 
@@ -59,6 +59,17 @@ def verify(data: bytes) -> Receipt:
             hint="a node signs its own receipts only; do not rely on it",
         )
     return receipt
+
+
+def read(data: bytes) -> Receipt | LegacyReceipt:
+    """The claims of the receipt ``data``, which holds: an object with a ``version`` is of the older protocol.
+
+    Raises:
+        InvalidReceipt: not a receipt of any version.
+        VerificationFailed: a receipt that does not hold.
+    """
+    document = load(data)
+    return verify_legacy(data) if isinstance(document, dict) and "version" in document else verify(data)
 
 
 @frozen

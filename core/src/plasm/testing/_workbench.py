@@ -18,8 +18,7 @@ from plasm.errors import FeatureNotProvided, LimitNotEnforceable, PlasmError
 from plasm.execution.parent.executor import Executor
 from plasm.execution.parent.replies import RuntimeDescription
 from plasm.jobs.cancellation import Cancellation
-from plasm.jobs.job import Job
-from plasm.jobs.report import Report
+from plasm.jobs.job import Job, Report
 from plasm.jobs.sinks import CollectingSink, OutputSink
 from plasm.model import (
     Determinism,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from plasm.cli import network
+from plasm.cli import peer_options
 from plasm.cli.tables import moment
 from plasm.config import Config
 from plasm.contracts import PeerRecord
@@ -35,10 +35,10 @@ Row = dict[str, Any]
 @app.command(epilog=EXAMPLES)
 def peers(
     ctx: typer.Context,
-    peer: network.Peers = None,
-    discovery: network.Discoveries = None,
-    bootstrap: network.Bootstrap = None,
-    transport: network.TransportName = None,
+    peer: peer_options.Peers = None,
+    discovery: peer_options.Discoveries = None,
+    bootstrap: peer_options.Bootstrap = None,
+    transport: peer_options.TransportName = None,
     search: Annotated[str, typer.Option(help="Look for so long.", metavar="TIME")] = "3s",
     watch: Annotated[bool, typer.Option("--watch", help="Go on looking until Ctrl-C.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch one document a line.")] = False,

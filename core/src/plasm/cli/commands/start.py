@@ -10,7 +10,7 @@ import anyio
 import anyio.abc
 import typer
 
-from plasm.cli import network
+from plasm.cli import peer_options
 from plasm.config import LogFormat
 from plasm.errors import ExitStatus
 from plasm.node.configuration import ReloadableConfig, options_of
@@ -43,9 +43,9 @@ def start(
     listen: Annotated[
         list[str] | None, typer.Option(help="Listen at this multiaddress; may be repeated.", metavar="ADDR")
     ] = None,
-    discovery: network.Discoveries = None,
-    bootstrap: network.Bootstrap = None,
-    transport: network.TransportName = None,
+    discovery: peer_options.Discoveries = None,
+    bootstrap: peer_options.Bootstrap = None,
+    transport: peer_options.TransportName = None,
     runtime: Annotated[
         list[str] | None, typer.Option(help="Runtime plugin to offer; may be repeated.", metavar="NAME")
     ] = None,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from plasm.cli import job_options as given
-from plasm.cli import network
+from plasm.cli import peer_options
 from plasm.cli.output import choose_sink, complete, open_output, tell
 from plasm.client.choosing import peer_client
 from plasm.client.peers import Chosen, Require
@@ -57,10 +57,10 @@ def submit(
     require: Annotated[
         str | None, typer.Option(help="What the peer must have.", metavar="arch=…,runtime=…,memory=…")
     ] = None,
-    peer: network.Peers = None,
-    discovery: network.Discoveries = None,
-    bootstrap: network.Bootstrap = None,
-    transport: network.TransportName = None,
+    peer: peer_options.Peers = None,
+    discovery: peer_options.Discoveries = None,
+    bootstrap: peer_options.Bootstrap = None,
+    transport: peer_options.TransportName = None,
     attempts: Annotated[int, typer.Option(help="Try so many peers when one fails.", min=1, max=100)] = 1,
     search: Annotated[str | None, typer.Option(help="Look for peers so long [10s].", metavar="TIME")] = None,
 ) -> int:

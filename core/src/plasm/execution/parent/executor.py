@@ -15,8 +15,7 @@ from plasm.execution.parent.slots import Slots
 from plasm.execution.parent.spawn import Spawned
 from plasm.jobs.cancellation import Cancellation
 from plasm.jobs.input import StdinSource
-from plasm.jobs.job import Job
-from plasm.jobs.report import Report
+from plasm.jobs.job import Job, Report
 from plasm.jobs.sinks import OutputSink
 
 

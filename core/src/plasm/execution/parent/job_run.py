@@ -12,15 +12,13 @@ from plasm.artifacts.cache import ArtifactCache
 from plasm.errors import PlasmError
 from plasm.execution import frames, order
 from plasm.execution.parent.conversation import Conversation, Said, State
-from plasm.execution.parent.output import Output
+from plasm.execution.parent.metering import UsageWatch
 from plasm.execution.parent.process import Folders, WorkerProcess
 from plasm.execution.parent.replies import GuestEnd, RuntimeDescription
-from plasm.execution.parent.watch import UsageWatch
 from plasm.jobs.cancellation import Cancellation
 from plasm.jobs.input import StdinSource
-from plasm.jobs.job import Job
-from plasm.jobs.report import Report
-from plasm.jobs.sinks import OutputSink
+from plasm.jobs.job import Job, Report
+from plasm.jobs.sinks import Output, OutputSink
 from plasm.model import Outcome, OutcomeKind, Usage, sha256_hex
 
 if TYPE_CHECKING:

@@ -1,17 +1,27 @@
-"""What a worker process uses, read from outside: nothing that a job does can change these numbers.
+"""What a worker process uses, read from outside, and the limits on it for which no event comes.
 
-See proc(5) and clock_getres(2).  A process that has ended is no longer read; :class:`Meter` then remembers.
+Nothing that a job does can change these numbers.  See proc(5) and clock_getres(2).  A process that has ended is no
+longer read; :class:`Meter` then remembers.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from typing import Final
 
+from plasm.jobs.job import Job
+from plasm.model import OutcomeKind
+
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _FORGET_PEAK: Final = b"5"
+_CORES: Final = os.cpu_count() or 1
+_SHORTEST_LOOK_S: Final = 0.002
+_FILES_LOOK_S: Final = 0.02
+_PIPE_BYTES: Final = 2**20
+"""What a job may have written into pipes and we have not read; two pipes hold less."""
 
 
 class Meter:
@@ -105,3 +115,39 @@ class Meter:
             return os.open(f"{self._folder}/{name}", flags | os.O_CLOEXEC)
         except OSError:
             return None  # another system's proc; the process itself is there
+
+
+class UsageWatch:
+    """Watches one job; ``next_look`` is the moment, on the monotonic clock, at which :meth:`exceeded` is to be asked
+    again at the latest."""
+
+    def __init__(self, meter: Meter, job: Job) -> None:
+        self._meter = meter
+        self._cpu_time = job.manifest.limits.cpu_time
+        self._files = job.manifest.limits.files if job.writes_files else None
+        self.next_look = math.inf
+
+    def start(self) -> None:
+        """Watch from now on."""
+        if self._files is not None:
+            self._meter.start_files()
+        if self._cpu_time is not None or self._files is not None:
+            self.next_look = 0.0
+
+    def exceeded(self, output: int) -> OutcomeKind | None:
+        """Which limit has been passed; ``output`` counts the bytes that came as the job's output."""
+        now = time.monotonic()
+        if now < self.next_look:
+            return None
+        wait = math.inf
+        if self._cpu_time is not None:
+            left = self._cpu_time / 1000 - self._meter.cpu_time_us() / 1e6
+            if left <= 0:
+                return OutcomeKind.OUT_OF_CPU_TIME
+            wait = max(left / _CORES, _SHORTEST_LOOK_S)
+        if self._files is not None:
+            if self._meter.written_bytes() - output > self._files + _PIPE_BYTES:
+                return OutcomeKind.FILE_LIMIT
+            wait = min(wait, _FILES_LOOK_S)
+        self.next_look = now + wait
+        return None
