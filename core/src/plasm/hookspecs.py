@@ -13,7 +13,7 @@ otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pluggy
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from plasm.contracts import BootMode, Discovery, JobEvent, RootfsNeeds, Runtime, Signer, Transport
     from plasm.model import Manifest, Outcome, PeerId
 
-HOOK_API = 1
+HOOK_API: Final = 1
 
 hookspec = pluggy.HookspecMarker("plasm")
 hookimpl = pluggy.HookimplMarker("plasm")

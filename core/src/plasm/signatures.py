@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plasm.errors import IdentityError
 from plasm.model import PeerId
@@ -10,7 +10,7 @@ from plasm.model import PeerId
 if TYPE_CHECKING:
     from plasm.contracts import Signer
 
-SIGNATURE_BYTES = 64
+SIGNATURE_BYTES: Final = 64
 
 
 class EphemeralSigner:

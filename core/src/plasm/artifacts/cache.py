@@ -12,15 +12,16 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Final
 
 from plasm.artifacts.folders import is_private, prune
 from plasm.files import write_atomically
 from plasm.model import Sha256
 
-MAX_CACHE_BYTES = 2**30
-MAX_ARTIFACT_BYTES = 2**29
-_DIGEST_BYTES = 32
-_KEY = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,99}")
+_MAX_CACHE_BYTES: Final = 2**30
+MAX_ARTIFACT_BYTES: Final = 2**29
+_DIGEST_BYTES: Final = 32
+_KEY: Final = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,99}")
 
 
 def is_artifact_key(text: str) -> bool:
@@ -59,7 +60,7 @@ class ArtifactCache:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if is_private(self.folder):
                 write_atomically(self._path(module, key), hashlib.sha256(artifact).digest() + artifact)
-                prune(self.folder, MAX_CACHE_BYTES)
+                prune(self.folder, _MAX_CACHE_BYTES)
 
     def _path(self, module: Sha256, key: str) -> Path:
         return self.folder / f"{module}.{key}"

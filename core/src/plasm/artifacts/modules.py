@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from attrs import field, frozen
 
@@ -12,7 +13,7 @@ from plasm.errors import InvalidModule, UnreadableInput
 from plasm.model import MAX_MODULE_BYTES, Sha256, sha256_hex
 from plasm.model.quantities import format_size
 
-_PREAMBLE = b"\0asm\x01\0\0\0"
+_PREAMBLE: Final = b"\0asm\x01\0\0\0"
 
 
 @frozen

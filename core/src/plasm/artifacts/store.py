@@ -14,7 +14,7 @@ from plasm.artifacts.modules import Module
 from plasm.files import write_atomically
 from plasm.model import Sha256, sha256_hex
 
-MAX_STORE_BYTES: Final = 2 * 2**30
+_MAX_STORE_BYTES: Final = 2 * 2**30
 _RECENT_BYTES: Final = 64 * 2**20
 
 
@@ -56,7 +56,7 @@ class ModuleStore:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if is_private(self.folder):
                 write_atomically(self.folder / f"{module.digest}.wasm", module.data)
-                prune(self.folder, MAX_STORE_BYTES)
+                prune(self.folder, _MAX_STORE_BYTES)
 
     def _remember(self, module: Module) -> Module:
         with self._lock:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plasm.plugins import PluginEntry, PluginHost
     from plasm.plugins.loading import Plugin
 
-COMMANDS = {
+COMMANDS: Final = {
     "run": "plasm.cli.commands.run",
     "submit": "plasm.cli.commands.submit",
     "start": "plasm.cli.commands.start",
@@ -38,7 +38,7 @@ COMMANDS = {
     "config": "plasm.cli.commands.config",
 }
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm run hello.wasm "Hello, World"              run a job on this machine
   plasm run job.wasm --receipt job.receipt.json    and keep a signed receipt
@@ -240,7 +240,7 @@ def _unwritable(error: OSError) -> PlasmError:
 
 
 # A command whose subcommand is missing; its message is the help.  The class is of typer's private part.
-_NO_ARGUMENTS = "NoArgsIsHelpError"
+_NO_ARGUMENTS: Final = "NoArgsIsHelpError"
 
 
 def _unexpected(error: Exception, command_of: "PluginEntry | None") -> PlasmError:

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 from attrs import evolve
@@ -16,7 +16,7 @@ from plasm.jobs.job import Job
 from plasm.model import Invocation, Limits, Manifest, Mount, Preopen, Sha256
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
 
-DEFAULTS = Limits()
+DEFAULTS: Final = Limits()
 
 ModulePath = Annotated[
     Path, typer.Argument(metavar="MODULE", help="The job's WebAssembly module, a WASI preview 1 command.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import field, frozen
 
@@ -19,7 +19,7 @@ def _by_kind(plugins: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ..
     return {str(kind): _texts(names) for kind, names in plugins.items()}
 
 
-NO_CONFIGURATION: Mapping[str, str] = MappingProxyType({})
+NO_CONFIGURATION: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @frozen

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from plasm.errors import AccessDenied, InvalidConfig, UnwritableOutput
 
-FOR_THE_GROUP: Final = frozenset({"status", "run", "submit"})
+_FOR_THE_GROUP: Final = frozenset({"status", "run", "submit"})
 
 _CREDENTIALS: Final = struct.Struct("3i")
 _SO_PEERGROUPS: Final = 59  # asm-generic/socket.h
@@ -71,8 +71,8 @@ class Access:
             raise AccessDenied(
                 "this node serves its own user only", hint="its operator may name a group: control.group"
             )
-        if request not in FOR_THE_GROUP:
-            raise AccessDenied(f"members of the node's group may ask for {', '.join(sorted(FOR_THE_GROUP))} only")
+        if request not in _FOR_THE_GROUP:
+            raise AccessDenied(f"members of the node's group may ask for {', '.join(sorted(_FOR_THE_GROUP))} only")
 
     def _give(self, path: Path, mode: int) -> None:
         if self.group is None:

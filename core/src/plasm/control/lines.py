@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from plasm.errors import ProtocolViolation
 
-MAX_LINE_BYTES: Final = 2**20
+_MAX_LINE_BYTES: Final = 2**20
 MAX_CHUNK_BYTES: Final = 512 * 2**10
 
 
@@ -55,8 +55,8 @@ class LineReader:
             taken = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             yield _parse(taken)
-        if len(self._buffer) > MAX_LINE_BYTES:
-            raise ProtocolViolation(f"a line longer than {MAX_LINE_BYTES} bytes")
+        if len(self._buffer) > _MAX_LINE_BYTES:
+            raise ProtocolViolation(f"a line longer than {_MAX_LINE_BYTES} bytes")
 
 
 def _parse(data: bytes) -> tuple[str, Any]:

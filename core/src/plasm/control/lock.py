@@ -6,10 +6,11 @@ import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
 from plasm.errors import NodeRunning, UnwritableOutput
 
-_NAME = "node.lock"
+_NAME: Final = "node.lock"
 
 
 class NodeLock:

@@ -28,8 +28,8 @@ from plasm.ops.concurrency import task_group
 ROWS_A_LINE: Final = 100
 """A line has room for this many rows of any list."""
 _RECEIVE_BYTES: Final = 2**18
-NEXT_REQUEST_SECONDS: Final = 30.0
-JOB_REQUESTS: Final = frozenset({"run", "submit"})
+_NEXT_REQUEST_SECONDS: Final = 30.0
+_JOB_REQUESTS: Final = frozenset({"run", "submit"})
 """Requests whose lines are a job's until the connection ends."""
 
 _log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class ControlSocket:
             try:
                 request = await connection.receive()
                 while request is not None and await self._answer(connection, stream, request):
-                    with anyio.move_on_after(NEXT_REQUEST_SECONDS) as waiting:
+                    with anyio.move_on_after(_NEXT_REQUEST_SECONDS) as waiting:
                         request = await connection.receive()
                     if waiting.cancelled_caught:
                         return
@@ -145,7 +145,7 @@ class ControlSocket:
         if kind != "request" or not isinstance(fields, dict):
             raise ProtocolViolation("a request must be the first line, and the next one after an answer")
         wanted, more = str(fields.pop("do", None)), fields.pop("more", None) is True
-        if wanted in JOB_REQUESTS:
+        if wanted in _JOB_REQUESTS:
             await self._find(stream, wanted)(connection, fields)
             return False
         try:

@@ -1,4 +1,4 @@
-"""The frames between an executor and its worker process; no I/O.
+"""The frames between a worker process and its parent; no I/O.
 
 A frame is a tag (1 byte), the length of the payload (4 bytes, little-endian) and the payload.  What a worker sends
 is not trusted: control payloads are JSON, data payloads raw bytes, and both are bounded.
@@ -10,38 +10,45 @@ import marshal
 import struct
 from collections.abc import Iterator, Mapping
 
-MAX_PAYLOAD_BYTES = 2**20
-MAX_TRACE_BYTES = 16 * 2**10
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final  # too slow to import before the fork of a worker
 
-READ_FD, WRITE_FD, STDOUT_FD, STDERR_FD = 3, 4, 5, 6
-"""The descriptors of a worker: two pipes for frames, two for the output of its job."""
+MAX_PAYLOAD_BYTES: Final = 2**20
+MAX_TRACE_BYTES: Final = 16 * 2**10
 
-_HEADER = struct.Struct("<cI")
-HEADER_BYTES = _HEADER.size
+# The descriptors of a worker: two pipes for frames, two for the output of its job.
+READ_FD: Final = 3
+WRITE_FD: Final = 4
+STDOUT_FD: Final = 5
+STDERR_FD: Final = 6
 
-# From the executor.  START and JOB carry marshal data, ARTIFACT and MODULE the bytes themselves; these may be longer
-# than MAX_PAYLOAD_BYTES, for the worker trusts the executor.  ELSEWHERE takes the job back before it has begun.
-START = b"S"
-JOB = b"J"
-ARTIFACT = b"A"
-MODULE = b"M"
-ELSEWHERE = b"L"
-STDIN = b"I"
-STDIN_END = b"Z"
+_HEADER: Final = struct.Struct("<cI")
+HEADER_BYTES: Final = _HEADER.size
+
+# From the parent.  START and JOB carry marshal data, ARTIFACT and MODULE the bytes themselves; these may be longer
+# than MAX_PAYLOAD_BYTES, for a worker trusts its parent.  ELSEWHERE takes the job back before it has begun.
+START: Final = b"S"
+JOB: Final = b"J"
+ARTIFACT: Final = b"A"
+MODULE: Final = b"M"
+ELSEWHERE: Final = b"L"
+STDIN: Final = b"I"
+STDIN_END: Final = b"Z"
 
 # From the worker, in the order that parent/conversation.py allows: READY once; for each job PREPARING with the
 # artifact's key where the module is not in memory, MODULE_WANTED where the artifact is of no use, COMPILED with parts
 # of a new artifact, RUNNING after any of these or where stdin is awaited (STDIN follows), and RESULT or FAILED.  TRACE
 # is what a worker says before it ends by an exception.  Output does not come in frames: the module writes into two
 # pipes of its own.
-READY = b"r"
-PREPARING = b"p"
-MODULE_WANTED = b"m"
-COMPILED = b"c"
-RUNNING = b"x"
-RESULT = b"R"
-FAILED = b"E"
-TRACE = b"t"
+READY: Final = b"r"
+PREPARING: Final = b"p"
+MODULE_WANTED: Final = b"m"
+COMPILED: Final = b"c"
+RUNNING: Final = b"x"
+RESULT: Final = b"R"
+FAILED: Final = b"E"
+TRACE: Final = b"t"
 
 
 class FrameError(Exception):

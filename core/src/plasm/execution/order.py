@@ -1,6 +1,7 @@
 """A job as its worker is given it: the payload of JOB, in the types that marshal knows.
 
-A worker trusts its parent, so the order is taken at its word.
+A worker trusts its parent, so the order is taken at its word.  It needs the model; the frames do without, for they are
+loaded before the fork of a worker.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import IO, Final
 from plasm.errors import UnreadableInput
 from plasm.model import Sha256
 
-PART_BYTES: Final = 64 * 2**10
+_PART_BYTES: Final = 64 * 2**10
 _SPOOL_BYTES: Final = 16 * 2**20  # what is larger goes into a temporary file
 
 
@@ -38,7 +38,7 @@ class StdinSource:
         self._finite = self.descriptor is None or stat.S_ISREG(_mode(self.descriptor))
 
     def read(self) -> bytes | None:
-        """The next part, of at most ``PART_BYTES``; empty at the end.
+        """The next part, of at most 64 KiB; empty at the end.
 
         May wait for a descriptor; ``None`` where that is set not to wait and has nothing now.
 
@@ -46,12 +46,12 @@ class StdinSource:
             UnreadableInput: it cannot be read.
         """
         if self._data is not None:
-            part = bytes(self._data[:PART_BYTES])
+            part = bytes(self._data[:_PART_BYTES])
             self._data = self._data[len(part) :]
         else:
             assert self.descriptor is not None
             try:
-                part = _read(self.descriptor, PART_BYTES)
+                part = _read(self.descriptor, _PART_BYTES)
             except BlockingIOError:
                 return None
         self._hash.update(part)

@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from plasm.errors import InvalidInput
 
-MAX_ARGUMENT_BYTES: Final = 2**20
+_MAX_ARGUMENT_BYTES: Final = 2**20
 _ENV_NAME: Final = re.compile(r"[!-<>-~]+")
 
 
@@ -78,9 +78,9 @@ class Invocation:
                     f"{name!r:.80} is not a name for an environment variable", hint="printable ASCII without '='"
                 )
             total += len(name) + check_text(f"environment variable {name:.80}", value)
-        if total > MAX_ARGUMENT_BYTES:
+        if total > _MAX_ARGUMENT_BYTES:
             raise InvalidInput(
-                f"arguments and environment take {total} bytes, more than {MAX_ARGUMENT_BYTES}",
+                f"arguments and environment take {total} bytes, more than {_MAX_ARGUMENT_BYTES}",
                 hint="pass large data on stdin",
             )
         guests: set[str] = set()

@@ -14,7 +14,7 @@ from base58 import b58decode, b58encode
 
 from plasm.errors import InvalidInput
 
-PUBLIC_KEY_BYTES: Final = 32
+_PUBLIC_KEY_BYTES: Final = 32
 _IDENTITY_MULTIHASH_OF_ED25519: Final = bytes([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
 _TEXT_LENGTH: Final = 52
 
@@ -26,8 +26,8 @@ class PeerId:
     public_key: bytes
 
     def __attrs_post_init__(self) -> None:
-        if len(self.public_key) != PUBLIC_KEY_BYTES:
-            raise InvalidInput(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(self.public_key)}")
+        if len(self.public_key) != _PUBLIC_KEY_BYTES:
+            raise InvalidInput(f"an Ed25519 public key has {_PUBLIC_KEY_BYTES} bytes, not {len(self.public_key)}")
 
     @classmethod
     def parse(cls, text: str) -> PeerId:
@@ -40,7 +40,7 @@ class PeerId:
             raw = b58decode(text) if len(text) == _TEXT_LENGTH else b""
         except ValueError:
             raw = b""
-        if not raw.startswith(_IDENTITY_MULTIHASH_OF_ED25519) or len(raw) != 6 + PUBLIC_KEY_BYTES:
+        if not raw.startswith(_IDENTITY_MULTIHASH_OF_ED25519) or len(raw) != 6 + _PUBLIC_KEY_BYTES:
             raise InvalidInput(f"{text[:80]!r} is not a peer id", hint="it looks like 12D3KooW and 44 more characters")
         return cls(raw[6:])
 

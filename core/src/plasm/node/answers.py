@@ -23,7 +23,7 @@ from plasm.node.service import JobService
 from plasm.node.store import MAX_PEERS, Store
 from plasm.submission.submitter import Candidate
 
-MAX_ROWS: Final = 100_000
+_MAX_ROWS: Final = 100_000
 
 
 class Answers:
@@ -127,6 +127,6 @@ class Answers:
 
 def _limit(fields: Fields) -> int:
     limit = fields.get("limit", 100)
-    if type(limit) is not int or not 0 < limit <= MAX_ROWS:
-        raise InvalidInput(f"limit must be a whole number from 1 to {MAX_ROWS}")
+    if type(limit) is not int or not 0 < limit <= _MAX_ROWS:
+        raise InvalidInput(f"limit must be a whole number from 1 to {_MAX_ROWS}")
     return limit

@@ -26,7 +26,7 @@ from plasm.node.resources import OfferedRuntime, Resources
 from plasm.ops.concurrency import beside
 from plasm.receipts import issue
 
-PROGRESS_SECONDS: Final = 5.0
+_PROGRESS_SECONDS: Final = 5.0
 
 
 @frozen
@@ -131,7 +131,7 @@ async def _tell_progress(channel: MessageChannel, phase: Callable[[], Phase]) ->
     """Say every now and then that the job goes on."""
     accepted = time.monotonic()
     while True:
-        await anyio.sleep(PROGRESS_SECONDS)
+        await anyio.sleep(_PROGRESS_SECONDS)
         elapsed = int((time.monotonic() - accepted) * 1000)
         try:
             await channel.send(Progress(phase(), elapsed))

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from plasm.node.store import Store
 
-READERS: Final = 4
+_READERS: Final = 4
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,12 +25,12 @@ class ReadPage(Protocol[Row]):
 
 
 class Ledger:
-    """What ``store`` keeps, asked in threads: one that writes and :data:`READERS` that read."""
+    """What ``store`` keeps, asked in threads: one that writes and a few that read."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._writing = anyio.CapacityLimiter(1)
-        self._reading = anyio.CapacityLimiter(READERS)
+        self._reading = anyio.CapacityLimiter(_READERS)
 
     async def write(self, call: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``call``, a method of :class:`Store` that writes, returns.  What was begun is finished, whatever becomes

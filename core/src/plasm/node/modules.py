@@ -14,8 +14,8 @@ from plasm.mesh.messages import ModuleChunk, Offer
 from plasm.model import Sha256, sha256_hex
 from plasm.node.job_io import MessageChannel
 
-RECEIVE_SECONDS: Final = 30.0
-SLOWEST_BYTES_A_SECOND: Final = 64 * 2**10
+_RECEIVE_SECONDS: Final = 30.0
+_SLOWEST_BYTES_A_SECOND: Final = 64 * 2**10
 _THREADS: Final = 4
 
 
@@ -40,7 +40,7 @@ class Modules:
         """
         parts: list[bytes] = []
         left = offer.module_size
-        with anyio.fail_after(RECEIVE_SECONDS + offer.module_size / SLOWEST_BYTES_A_SECOND):
+        with anyio.fail_after(_RECEIVE_SECONDS + offer.module_size / _SLOWEST_BYTES_A_SECOND):
             while left:
                 message = await channel.receive()
                 if not isinstance(message, ModuleChunk):

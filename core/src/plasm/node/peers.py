@@ -18,7 +18,7 @@ from plasm.node.ledger import Ledger
 from plasm.node.store import PeerRow, Store
 from plasm.submission.submitter import Candidate
 
-MAX_RUNTIMES: Final = 8
+_MAX_RUNTIMES: Final = 8
 _MAX_RUNTIME_TEXT: Final = 64
 
 P = ParamSpec("P")
@@ -41,7 +41,7 @@ class KnownPeers:
         """A peer said what it offers."""
         record = candidate.record
         runtimes = [f"{each.name} {each.version}" for each in record.runtimes]
-        kept = [text for text in runtimes if len(text) <= _MAX_RUNTIME_TEXT][:MAX_RUNTIMES]
+        kept = [text for text in runtimes if len(text) <= _MAX_RUNTIME_TEXT][:_MAX_RUNTIMES]
         await self._note(record.peer, Store.peer_answered, _address(candidate), record.arch, kept)
 
     async def delivered(self, peer: PeerId) -> None:

@@ -22,8 +22,8 @@ from plasm.node.modules import Modules
 from plasm.ops.concurrency import beside
 from plasm.submission.submitter import Submitter
 
-MAX_ATTEMPTS: Final = 100
-MAX_SECONDS: Final = 3600.0
+_MAX_ATTEMPTS: Final = 100
+_MAX_SECONDS: Final = 3600.0
 SEARCH_SECONDS: Final = 2.0  # after which this node runs the job itself
 
 
@@ -60,8 +60,8 @@ class Relay:
                     receiver,
                     requirements,
                     stdin=stdin,
-                    attempts=read_number(fields, "attempts", 1, MAX_ATTEMPTS),
-                    seconds=read_number(fields, "seconds", SEARCH_SECONDS, MAX_SECONDS),
+                    attempts=read_number(fields, "attempts", 1, _MAX_ATTEMPTS),
+                    seconds=read_number(fields, "seconds", SEARCH_SECONDS, _MAX_SECONDS),
                     nonce=offer.nonce,
                     chosen=receiver.chosen,
                 ),

@@ -12,7 +12,7 @@ from plasm.errors import PlasmError
 from plasm.node.store import Store
 from plasm.ops.log import Event, Log
 
-EVERY_SECONDS: Final = 3600.0
+_EVERY_SECONDS: Final = 3600.0
 
 
 @frozen
@@ -27,7 +27,7 @@ async def keep_pruned(store: Store, retention: Retention, log: Log) -> None:
     """Forget what is too old or too much, now and every hour."""
     while True:
         await prune(store, retention, log)
-        await anyio.sleep(EVERY_SECONDS)
+        await anyio.sleep(_EVERY_SECONDS)
 
 
 async def prune(store: Store, retention: Retention, log: Log) -> None:

@@ -18,8 +18,8 @@ from plasm.model import PeerId
 from plasm.node.peers import KnownPeers
 from plasm.node.store import PeerRow
 
-MAX_CONSIDERED: Final = 64
-MAX_VISITS: Final = 16
+_MAX_CONSIDERED: Final = 64
+_MAX_VISITS: Final = 16
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Revisiting:
         self._denied = denied
 
     async def find(self, capability: str | None) -> AsyncIterator[PeerRecord]:
-        """Of the :data:`MAX_CONSIDERED` seen last those that offered the capability, :data:`MAX_VISITS` at most; each
+        """Of the :data:`_MAX_CONSIDERED` seen last those that offered the capability, :data:`_MAX_VISITS` at most; each
         when it has answered."""
         into, out = anyio.create_memory_object_stream[PeerRecord](math.inf)
         with into:
@@ -57,10 +57,10 @@ class Revisiting:
 
     async def _to_visit(self, capability: str | None) -> list[PeerRecord]:
         denied = self._denied()
-        reached = await self._known.latest_reached(MAX_CONSIDERED)
+        reached = await self._known.latest_reached(_MAX_CONSIDERED)
         rows = [row for row in reached if row.peer not in denied]
         suitable = [row for row in rows if capability is None or capability in _offered(row)]
-        return [PeerRecord(PeerId.parse(row.peer), row.addresses) for row in suitable[:MAX_VISITS]]
+        return [PeerRecord(PeerId.parse(row.peer), row.addresses) for row in suitable[:_MAX_VISITS]]
 
     async def _visit(self, record: PeerRecord, into: MemoryObjectSendStream[PeerRecord]) -> None:
         with into:

@@ -30,8 +30,8 @@ from plasm.streams import JobChannel
 
 _log = logging.getLogger(__name__)
 
-OFFER_SECONDS: Final = 10.0
-LEAVE_SECONDS: Final = 5.0
+_OFFER_SECONDS: Final = 10.0
+_LEAVE_SECONDS: Final = 5.0
 _LOGGED_TRACE_CHARACTERS: Final = 1000
 
 
@@ -84,7 +84,7 @@ class JobService:
         leave: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Answer one offer; ``leave`` is still part of the job for those who wait for its end."""
-        with anyio.fail_after(OFFER_SECONDS):
+        with anyio.fail_after(_OFFER_SECONDS):
             offer = await channel.receive()
         if not isinstance(offer, Offer):
             return
@@ -224,6 +224,6 @@ def _failure(error: PlasmError | OSError) -> Failure:
 async def _take_leave(channel: MessageChannel, stream: ByteStream) -> None:
     """Wait until the client has read everything, for what is under way may be lost when we stop."""
     await stream.send_eof()
-    with anyio.move_on_after(LEAVE_SECONDS):
+    with anyio.move_on_after(_LEAVE_SECONDS):
         while await channel.receive() is not None:
             pass

@@ -22,9 +22,9 @@ from plasm.ops.log import Event
 from plasm.streams import send_only
 
 PROTOCOLS: Final = (INFO_PROTOCOL, JOB_PROTOCOL)
-INFO_SECONDS: Final = 10.0
+_INFO_SECONDS: Final = 10.0
 MAX_ADDRESSES: Final = 32
-MAX_REMEMBERED_CONNECTIONS: Final = 1024
+_MAX_REMEMBERED_CONNECTIONS: Final = 1024
 
 
 class PeerStreams:
@@ -63,7 +63,7 @@ class PeerStreams:
             if protocol == JOB_PROTOCOL:
                 await self._service.serve(connection, counted)
                 return
-            with anyio.fail_after(INFO_SECONDS):
+            with anyio.fail_after(_INFO_SECONDS):
                 await send_only(counted, await self._signed_record())
             self._log.event(Event.IDENTIFIED, peer=connection.peer)
 
@@ -78,5 +78,5 @@ class PeerStreams:
         if where not in self._connected:
             self._connected[where] = None
             self._log.event(Event.CONNECTED, peer=connection.peer, address=connection.address)
-            if len(self._connected) > MAX_REMEMBERED_CONNECTIONS:
+            if len(self._connected) > _MAX_REMEMBERED_CONNECTIONS:
                 self._connected.popitem(last=False)

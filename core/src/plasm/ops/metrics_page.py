@@ -21,7 +21,7 @@ from plasm.ops.concurrency import task_group
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 MAX_REQUEST_BYTES: Final = 8192
 MAX_CONNECTIONS: Final = 16
-REQUEST_SECONDS: Final = 5.0
+_REQUEST_SECONDS: Final = 5.0
 _PATH: Final = b"/metrics"
 
 
@@ -67,7 +67,7 @@ class MetricsPage:
                 return
             self._open += 1
             try:
-                with anyio.move_on_after(REQUEST_SECONDS):
+                with anyio.move_on_after(_REQUEST_SECONDS):
                     await self._answer_one(stream)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass  # the scraper has gone

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-END_OF_YEAR_9999_US = 253_402_300_800_000_000
+_END_OF_YEAR_9999_US: Final = 253_402_300_800_000_000
 
 _DAYS_TO_EPOCH: Final = 719_468
 _WRITTEN_AS: Final = "a moment like 2025-01-31T12:00:00.000000Z"
@@ -32,7 +32,7 @@ def parse_moment(value: object) -> int:
             raise ValueError(_WRITTEN_AS) from None
         seconds = ((_days_since_epoch(year, month, day) * 24 + hour) * 60 + minute) * 60 + second
         microseconds = seconds * 1_000_000 + fraction
-        if 0 <= microseconds < END_OF_YEAR_9999_US and format_moment(microseconds) == value:
+        if 0 <= microseconds < _END_OF_YEAR_9999_US and format_moment(microseconds) == value:
             return microseconds
     raise ValueError(_WRITTEN_AS)
 

@@ -25,7 +25,7 @@ from plasm.signatures import sign_as, signature_holds
 if TYPE_CHECKING:
     from plasm.contracts import Signer
 
-VERSION: Final = "0.1"
+_VERSION: Final = "0.1"
 
 _HASH_PREFIX: Final = "sha256:"
 _EXIT_CODES: Final = range(-(2**31), 2**32)
@@ -59,7 +59,7 @@ class LegacyReceipt:
 
     def signed_bytes(self) -> bytes:
         """What the signature is made over."""
-        parts = (VERSION, _HASH_PREFIX + self.module, self.exit_code, self.wall_time_ms, self.finished_s)
+        parts = (_VERSION, _HASH_PREFIX + self.module, self.exit_code, self.wall_time_ms, self.finished_s)
         return hashlib.sha256("|".join(map(str, parts)).encode()).digest()
 
 
@@ -70,7 +70,7 @@ def issue_legacy(receipt: LegacyReceipt, signer: Signer) -> bytes:
         IdentityError: ``signer`` does not hold the key of ``receipt.node``, or cannot use it.
     """
     document = {
-        "version": VERSION,
+        "version": _VERSION,
         "module_hash": _HASH_PREFIX + receipt.module,
         "exit_code": receipt.exit_code,
         "wall_time_ms": receipt.wall_time_ms,
@@ -89,7 +89,7 @@ def verify_legacy(data: bytes) -> LegacyReceipt:
         VerificationFailed: the signature is not one of ``node_pubkey`` over the claims.
     """
     with Fields(load(data), "receipt") as fields:
-        fields.take("version", exactly(VERSION))
+        fields.take("version", exactly(_VERSION))
         receipt = LegacyReceipt(
             module=fields.take("module_hash", _module_hash),
             exit_code=fields.take("exit_code", _exit_code),

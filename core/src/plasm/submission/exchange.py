@@ -49,8 +49,8 @@ from plasm.ops.concurrency import beside
 from plasm.streams import JobChannel, receive_only
 from plasm.submission.acceptance import Delivered, accept
 
-ANSWER_SECONDS: Final = 30.0
-SILENCE_SECONDS: Final = 30.0  # a node says every five seconds that a job goes on
+_ANSWER_SECONDS: Final = 30.0
+_SILENCE_SECONDS: Final = 30.0  # a node says every five seconds that a job goes on
 
 
 async def identify(connection: Connection, now: float) -> CapabilityRecord:
@@ -62,7 +62,7 @@ async def identify(connection: Connection, now: float) -> CapabilityRecord:
     """
     stream = await connection.open_stream(INFO_PROTOCOL)
     try:
-        with anyio.fail_after(ANSWER_SECONDS):
+        with anyio.fail_after(_ANSWER_SECONDS):
             await stream.send_eof()
             return verify(await receive_only(stream), connection.peer, now)
     except (anyio.BrokenResourceError, TimeoutError):
@@ -138,7 +138,7 @@ class _Exchange:
         await self._channel.send(
             Offer(canonical(manifest), module.digest, len(module.data), self._nonce, stdin=self._stdin is not None)
         )
-        answer = await self._next(ANSWER_SECONDS)
+        answer = await self._next(_ANSWER_SECONDS)
         if isinstance(answer, Reject):
             raise PeerRejected(f"{self._peer} does not take the job: {answer.reason}", hint=answer.detail)
         if not isinstance(answer, Accept):
@@ -166,7 +166,7 @@ class _Exchange:
 
     async def _receive_all(self) -> Result:
         while True:
-            message = await self._next(SILENCE_SECONDS)
+            message = await self._next(_SILENCE_SECONDS)
             if isinstance(message, OutputChunk):
                 await self._take(message.stream, message.data)
             elif isinstance(message, Result):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 import time
+from typing import Final
 
 from plasm.model import Outcome
 from plasm.testing._workbench import Workbench, guest
 
-_TOLERANCE_NS = 1_000_000_000
-_NAP_MS = 20
-_DRAWN_BYTES = 1005
+_TOLERANCE_NS: Final = 1_000_000_000
+_NAP_MS: Final = 20
+_DRAWN_BYTES: Final = 1005
 
 
 class Clocks(Workbench):

@@ -6,13 +6,14 @@ import os
 import struct
 import time
 from itertools import pairwise
+from typing import Final
 
 from plasm.artifacts.modules import Module
 from plasm.model import Determinism, Feature, Outcome, RandomStream, VirtualClock
 from plasm.testing._workbench import Finished, Workbench, guest, needs
 
-_TERMS = Determinism(clock=1_767_225_600, seed=7)
-_INPUT = bytes(range(256)) * 1500
+_TERMS: Final = Determinism(clock=1_767_225_600, seed=7)
+_INPUT: Final = bytes(range(256)) * 1500
 
 
 class DeterministicJobs(Workbench):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Final
 
 from plasm.model import Feature, Mount, OutcomeKind, Preopen
 from plasm.testing._workbench import Finished, Workbench, needs
 
-_HIDDEN = "what no job may see"
-_READABLE = os.__file__
+_HIDDEN: Final = "what no job may see"
+_READABLE: Final = os.__file__
 
 
 class Escapes(Workbench):

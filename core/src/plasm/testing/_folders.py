@@ -6,12 +6,13 @@ import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from plasm.errors import UnreadableInput
 from plasm.model import Feature, Mount, Outcome, OutcomeKind, Preopen
 from plasm.testing._workbench import Workbench, needs, refusal
 
-_CHANGES = {
+_CHANGES: Final = {
     "create a file": ("create", "/data/new"),
     "write to a file": ("overwrite", "/data/file"),
     "append to a file": ("append", "/data/file"),
@@ -23,7 +24,7 @@ _CHANGES = {
     "remove a folder": ("rmdir", "/data/hollow"),
 }
 # Not every runtime can do these where it may; none does them where it may not.
-_RARE_CHANGES = {
+_RARE_CHANGES: Final = {
     "date a file": ("date", "/data/file"),
     "make a symbolic link": ("symlink", "file", "/data/symlink"),
     "make a hard link": ("link", "/data/file", "/data/hard"),

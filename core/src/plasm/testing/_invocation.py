@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from plasm.jobs.sinks import CollectingSink
 from plasm.model import Outcome, sha256_hex
@@ -12,7 +12,7 @@ from plasm.testing._workbench import Silence, Workbench
 if TYPE_CHECKING:
     from plasm.contracts.runtime import Stream
 
-_TEN_MEGABYTES = bytes(range(251)) * (10_000_000 // 251)
+_TEN_MEGABYTES: Final = bytes(range(251)) * (10_000_000 // 251)
 
 
 class Invocations(Workbench):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from plasm.artifacts.cache import ArtifactCache
 from plasm.model import LimitKind, Outcome, OutcomeKind
 from plasm.testing._workbench import Workbench, guest, limits, needs
 
-_RUBBISH = b"not what any runtime has compiled"
+_RUBBISH: Final = b"not what any runtime has compiled"
 
 
 class Lifetime(Workbench):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from plasm.model import Feature, LimitKind, Mount, Outcome, OutcomeKind, Preopen
 from plasm.testing._workbench import Finished, Silence, Workbench, guest, limits, needs
 
-_PAGE = 65536
-_MIB = 2**20
-_MEMORY = 16 * _MIB
-_LARGE = 512 * _MIB
-_FUEL = 10_000_000
-_OUTPUT = 100_000
-_DEADLINE_MS = 50
-_NAP_MS = 300
-_FILES = 4 * _MIB
+_PAGE: Final = 65536
+_MIB: Final = 2**20
+_MEMORY: Final = 16 * _MIB
+_LARGE: Final = 512 * _MIB
+_FUEL: Final = 10_000_000
+_OUTPUT: Final = 100_000
+_DEADLINE_MS: Final = 50
+_NAP_MS: Final = 300
+_FILES: Final = 4 * _MIB
 
 
 class LimitsKept(Workbench):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from plasm.artifacts.modules import Module
 from plasm.errors import InvalidModule, UnsupportedImport
 from plasm.model import Outcome, OutcomeKind, sha256_hex
 from plasm.testing._workbench import Workbench, guest, limits, refusal
 
-_HEADER = b"\0asm\x01\0\0\0"
+_HEADER: Final = b"\0asm\x01\0\0\0"
 
 
 class RefusedModules(Workbench):

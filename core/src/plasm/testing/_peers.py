@@ -18,11 +18,11 @@ from plasm.errors import PlasmError
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
 
-PATIENCE_S = 60.0
+PATIENCE_S: Final = 60.0
 ECHO: Final = "/plasm/testing/echo/1"
 OTHER: Final = "/plasm/testing/other/1"
 
-CHUNK = bytes(range(256)) * 256
+CHUNK: Final = bytes(range(256)) * 256
 
 Broken = anyio.BrokenResourceError
 _Test = TypeVar("_Test", bound=Callable[..., Awaitable[None]])

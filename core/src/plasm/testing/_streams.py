@@ -25,9 +25,9 @@ from plasm.testing._peers import (
 )
 
 _UNREAD_BOUND: Final = 32 * 2**20
-_ROUNDS_AT_REST = 20
-_BULK = 50 * 2**20
-_SMALL = 2
+_ROUNDS_AT_REST: Final = 20
+_BULK: Final = 50 * 2**20
+_SMALL: Final = 2
 
 
 class Streams(TransportTests):

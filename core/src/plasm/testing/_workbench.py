@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from attrs import field, frozen
 
@@ -33,11 +33,11 @@ from plasm.model import (
     TrapKind,
 )
 
-PATIENCE_MS = 10_000
+_PATIENCE_MS: Final = 10_000
 """The wall time of a job that says nothing else: a runtime that does not do what it should is not waited for."""
 
-_GUESTS = Path(__file__).with_name("guests")
-_SHOWN_BYTES = 60
+_GUESTS: Final = Path(__file__).with_name("guests")
+_SHOWN_BYTES: Final = 60
 
 _Test = TypeVar("_Test", bound=Callable[[Any], None])
 _Error = TypeVar("_Error", bound=PlasmError)
@@ -159,7 +159,7 @@ class Workbench:
         manifest = Manifest(
             module.digest,
             invocation,
-            limits or Limits(wall_time=PATIENCE_MS),
+            limits or Limits(wall_time=_PATIENCE_MS),
             deterministic=determinism is not None,
             clock=determinism.clock if determinism else 0,
             seed=determinism.seed if determinism else 0,
@@ -217,7 +217,7 @@ def refusal(kind: type[_Error], run: Callable[[], Finished]) -> _Error:
 
 def limits(**bounds: int) -> Limits:
     """Limits with some patience where nothing else is said."""
-    return Limits(**{"wall_time": PATIENCE_MS, **bounds})
+    return Limits(**{"wall_time": _PATIENCE_MS, **bounds})
 
 
 class Silence:

@@ -6,16 +6,16 @@ A mode does nothing, it says something; so this looks at whether what it says ma
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from plasm.contracts import BootMode
 from plasm.plugins import PluginHost, PluginKind
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
-_ARGUMENT = re.compile(r"[!-~]{1,256}", re.ASCII)
-_CHOSEN = {PluginKind.RUNTIME, PluginKind.DISCOVERY, PluginKind.TRANSPORT, PluginKind.SIGNING}
-_MAX_TITLE = 40
-_OURS = "phase."
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+_ARGUMENT: Final = re.compile(r"[!-~]{1,256}", re.ASCII)
+_CHOSEN: Final = {PluginKind.RUNTIME, PluginKind.DISCOVERY, PluginKind.TRANSPORT, PluginKind.SIGNING}
+_MAX_TITLE: Final = 40
+_OURS: Final = "phase."
 
 
 class BootModeContract:

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import anyio
 from attrs import evolve, frozen
@@ -20,7 +20,7 @@ from plasm.contracts import Discovery, PeerRecord
 from plasm.mesh.capability import capability_key
 from plasm.model import PeerId
 
-PATIENCE_S = 30.0
+PATIENCE_S: Final = 30.0
 
 _Test = TypeVar("_Test", bound=Callable[..., Awaitable[None]])
 

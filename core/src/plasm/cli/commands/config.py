@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -16,7 +16,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=T
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm config show --origin
   plasm config show --json | jq '."node.workers"'

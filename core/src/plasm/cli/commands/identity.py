@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -15,9 +15,9 @@ from plasm.ops.console import say, show_json
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 # RFC 8410: the DER of an Ed25519 SubjectPublicKeyInfo is this prefix and the 32 bytes of the key.
-_SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")
+_SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm identity                         the peer id of this machine
   plasm identity new                     make the first key

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,7 +19,7 @@ from plasm.plugins import PluginHost
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm peers                       on the local network; those that this machine's node knows, where one runs
   plasm peers --watch               as they come, until Ctrl-C
@@ -27,7 +27,7 @@ Examples:
   plasm peers --json | jq '.[].peer'
 """
 
-_FOR_EVER = 10**9
+_FOR_EVER: Final = 10**9
 
 Row = dict[str, Any]
 

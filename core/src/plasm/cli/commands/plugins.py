@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,7 +13,7 @@ from plasm.plugins import PluginEntry, PluginHost, PluginKind
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm plugins             what is installed, read from metadata
   plasm plugins --load      and whether each can be used
@@ -21,7 +21,7 @@ Examples:
   plasm plugins check NAME  whether a runtime does all that a runtime must
 """
 
-CHECK_EXAMPLES = """\b
+_CHECK_EXAMPLES: Final = """\b
 Examples:
   plasm plugins check wasmtime
   plasm plugins check mine --json | jq '.behaviours[] | select(.state == "failed")'
@@ -69,7 +69,7 @@ def plugins(
     return status
 
 
-@app.command(epilog=CHECK_EXAMPLES)
+@app.command(epilog=_CHECK_EXAMPLES)
 def check(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The runtime plugin's name.", metavar="NAME", show_default=False)],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -19,7 +19,7 @@ from plasm.receipts import read
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm receipts list
   plasm receipts show 0b8a4a12d727589068f8055cb3b92c9a

@@ -1,6 +1,7 @@
 """``plasm run``: a job on this machine."""
 
 from contextlib import ExitStack
+from typing import Final
 
 import typer
 
@@ -15,7 +16,7 @@ from plasm.ops.signals import cancel_on_signals
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm run hello.wasm "Hello, World"
   plasm run csvstats.wasm --stdin table.csv --memory 64MiB --timeout 2s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -10,7 +10,7 @@ from plasm.ops.console import show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm schema manifest > manifest.schema.json
   plasm schema receipt | jq .properties

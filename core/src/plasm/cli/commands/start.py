@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import anyio
 import anyio.abc
@@ -23,7 +23,7 @@ from plasm.ops.service_manager import ServiceManager
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm start                                        be found on the local network
   plasm start --listen /ip4/0.0.0.0/udp/4001/quic-v1 --workers 4
@@ -95,7 +95,7 @@ def start(
     return ExitStatus.OK
 
 
-_READABLE = {LogFormat.AUTO: None, LogFormat.JSON: False, LogFormat.TEXT: True}
+_READABLE: Final = {LogFormat.AUTO: None, LogFormat.JSON: False, LogFormat.TEXT: True}
 
 
 async def _run(node: Node, source: ReloadableConfig, ready: Callable[[Sequence[str]], None]) -> None:

@@ -4,7 +4,7 @@ import gc
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -22,7 +22,7 @@ from plasm.ops.signals import cancel_on_signals
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm submit hello.wasm "Hello, World"
   plasm submit job.wasm --peer /ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooW…

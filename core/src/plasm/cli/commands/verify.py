@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -17,7 +17,7 @@ from plasm.receipts import MAX_RECEIPT_BYTES, Expectation, check, read
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\b
+EXAMPLES: Final = """\b
 Examples:
   plasm verify job.receipt.json
   plasm verify job.receipt.json --module job.wasm --stdout out.txt --signer 12D3KooW…

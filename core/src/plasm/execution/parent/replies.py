@@ -85,7 +85,7 @@ def result(payload: bytes) -> GuestEnd:
     """What RESULT says.
 
     Raises:
-        FrameError: it cannot be read, or an outcome that is the executor's to tell.
+        FrameError: it cannot be read, or an outcome that is the parent's to tell.
     """
     said = _parse(payload)
     try:

@@ -1,7 +1,7 @@
 """Starting worker processes; imports nothing but what the interpreter has loaded anyway.
 
 A worker starts with no descriptor but its four pipes (two for frames, two for the job's output), an empty
-environment and a session of its own, so that a Ctrl-C in the terminal reaches the executor only, which then decides.
+environment and a session of its own, so that a Ctrl-C in the terminal reaches the parent only, which then decides.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from collections.abc import Callable
 from plasm.execution import frames
 from plasm.execution.frames import READ_FD, STDERR_FD, STDOUT_FD, WRITE_FD
 
-_FIRST_SAFE_FD = 10
-_CONFIGURATION = ("HOME", "PLASM_", "XDG_")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+_FIRST_SAFE_FD: Final = 10
+_CONFIGURATION: Final = ("HOME", "PLASM_", "XDG_")
 
 
 class Spawned:

@@ -23,7 +23,7 @@ from plasm.execution.worker.rlimits import ProcessLimits
 from plasm.execution.worker.stdin import StdinFile
 from plasm.plugins import PluginHost
 
-INTERRUPT: Final = signal.SIGUSR1
+_INTERRUPT: Final = signal.SIGUSR1
 
 
 def main() -> NoReturn:
@@ -93,14 +93,14 @@ def _confine(given: order.Order) -> None:
 
 
 def _start_watch(runtime: Runtime) -> None:
-    """Interrupt the runtime on :data:`INTERRUPT`, and end this process when the parent does.
+    """Interrupt the runtime on :data:`_INTERRUPT`, and end this process when the parent does.
 
     While a module runs no Python signal handler can, but the interpreter still writes the signal's number to the
     wake-up descriptor, and a thread asleep on that costs a running job nothing.
     """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
-    signal.signal(INTERRUPT, lambda *_: None)
+    signal.signal(_INTERRUPT, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
     def watch() -> None:

@@ -12,7 +12,7 @@ from plasm.execution.worker.pipes import FramePipes
 from plasm.execution.worker.rlimits import ProcessLimits
 from plasm.model import Sha256
 
-MAX_MODULES_IN_MEMORY: Final = 32
+_MAX_MODULES_IN_MEMORY: Final = 32
 
 
 class Elsewhere(Exception):
@@ -43,7 +43,7 @@ class Modules:
         self._limits.before_compiling()
         compiled = self._received(terms)
         self._compiled[digest, key] = compiled
-        if len(self._compiled) > MAX_MODULES_IN_MEMORY:
+        if len(self._compiled) > _MAX_MODULES_IN_MEMORY:
             self._compiled.popitem(last=False)
         return compiled
 

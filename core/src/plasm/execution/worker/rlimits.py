@@ -19,7 +19,7 @@ from typing import Final
 from plasm.model import Limits
 from plasm.model.limits import MAX_MEMORY_BYTES
 
-COMPILING_BYTES: Final = 2 * 2**30
+_COMPILING_BYTES: Final = 2 * 2**30
 """Memory that compiling one module may take."""
 
 MAX_STDIN_FILE_BYTES: Final = 2**29
@@ -65,7 +65,7 @@ class ProcessLimits:
 
     def before_compiling(self) -> None:
         """Bound what a compiler can take; a module may be made to be hard to compile."""
-        self._bound_memory(COMPILING_BYTES)
+        self._bound_memory(_COMPILING_BYTES)
 
     def before_job(self, limits: Limits, *, writes_files: bool) -> None:
         """Bound what a job on ``limits`` can take."""
