@@ -15,7 +15,7 @@ from plasm.artifacts.store import ModuleStore
 from plasm.errors import UnwritableOutput
 from plasm.model import Outcome
 from plasm.node.migrations import MIGRATIONS
-from plasm.node.store import FAILED, GONE, MAX_ADDRESSES, MAX_PEERS, Pruned, Store
+from plasm.node.store import MAX_ADDRESSES, MAX_PEERS, JobState, Pruned, Store
 
 pytestmark = pytest.mark.once
 
@@ -34,10 +34,9 @@ for kill in range(int(sys.argv[2])):
         store = Store(path)
         for number in itertools.count():
             job = f"{kill:016}{number:016}"
-            store.accepted(job, "peer", "ab" * 32)
+            store.accepted(job, "peer", "ab" * 32, given=True)
             store.finished(job, "peer", time.time_ns() // 1000, Outcome.exited(0), b"receipt of " + job.encode())
             store.peer_answered(f"peer {kill}", f"/memory/{number}", "x86_64", ["wasmtime 1"])
-            store.peer_gave_job("peer")
             os.write(writing, job.encode())
     os.close(writing)
     said.add(os.read(reading, 32))
@@ -88,7 +87,7 @@ def test_a_writer_that_is_killed_at_any_point_loses_nothing_that_it_said_it_kept
 
 def test_jobs_that_ran_when_the_node_ended_are_lost(tmp_path: Path) -> None:
     store = Store(tmp_path / "node.sqlite")
-    for name, state in (("a", None), ("b", FAILED), ("c", GONE)):
+    for name, state in (("a", None), ("b", JobState.FAILED), ("c", JobState.GONE)):
         store.accepted(name, "peer", MODULE.digest)
         if state is not None:
             store.ended(name, state)
@@ -116,7 +115,7 @@ def test_a_great_many_are_forgotten_in_parts(tmp_path: Path) -> None:
     store = Store(tmp_path / "node.sqlite")
     with store._writing("NORMAL") as database:
         for number in range(1000):
-            row = (f"{number:04}", "peer", MODULE.digest, FAILED, None, number, number)
+            row = (f"{number:04}", "peer", MODULE.digest, JobState.FAILED, None, number, number)
             database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             database.execute(
                 "INSERT INTO receipts VALUES (?, 'peer', 'exited', ?, ?, 10)",
@@ -131,7 +130,7 @@ def test_a_store_that_is_closed_meanwhile_ends_the_forgetting(tmp_path: Path, mo
     store = Store(tmp_path / "node.sqlite")
     for number in range(100):
         store.accepted(str(number), "peer", MODULE.digest)
-        store.ended(str(number), FAILED)
+        store.ended(str(number), JobState.FAILED)
     monkeypatch.setattr(time, "sleep", lambda _: store.close())
     with pytest.raises(UnwritableOutput, match="closed"):
         store.prune(keep_age_s=0, keep_bytes=0)
@@ -166,7 +165,7 @@ def test_a_store_of_an_older_version_keeps_what_it_has(tmp_path: Path) -> None:
 
 def test_a_peer_that_was_kept_is_there_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "node.sqlite")
-    store.peer_gave_job("a")
+    store.accepted("a" * 32, "a", MODULE.digest, given=True)
     store.peer_answered("b", "/memory/1", "aarch64", ["wasmtime 1", "wasmer 2"])
     store.peer_ran_job("b")
     store.peer_failed_job("b")
@@ -198,7 +197,7 @@ def test_of_too_many_peers_the_oldest_go_and_first_those_that_only_came_to_us(tm
     for number in range(MAX_PEERS // 2):
         store.peer_answered(f"answered {number}", "/memory/1", "x86_64", [])
     for number in range(MAX_PEERS):
-        store.peer_gave_job(f"came {number}")
+        store.accepted(f"{number:032}", f"came {number}", MODULE.digest, given=True)
     kept = [row.peer for row in store.peers(10**9)]
     half = MAX_PEERS // 2
     assert kept[:half] == [f"came {number}" for number in range(MAX_PEERS - 1, half - 1, -1)]
@@ -212,7 +211,7 @@ def test_of_too_many_peers_the_oldest_go_and_first_those_that_only_came_to_us(tm
 def test_peers_that_were_not_seen_for_too_long_are_forgotten(tmp_path: Path) -> None:
     store = Store(tmp_path / "node.sqlite")
     for number in range(3):
-        store.peer_gave_job(f"{number}")
+        store.accepted(f"{number:032}", f"{number}", MODULE.digest, given=True)
     store._database.execute("UPDATE peers SET last_seen_us = last_seen_us - 7200000000 WHERE peer != '1'")
     assert store.prune(keep_age_s=3600, keep_bytes=0) == Pruned(jobs=0, receipts=0, peers=2)
     assert [row.peer for row in store.peers(10)] == ["1"]

@@ -34,10 +34,10 @@ def filled(path: Path) -> Store:
 @pytest.mark.parametrize(
     ("retention", "went"),
     [
-        (Retention(age=10**15), []),
-        (Retention(age=10**15, size=250), [("pruned", 0, 1)]),
-        (Retention(age=3_600_000), [("pruned", 0, 3)]),  # the receipts are from 1970, the jobs from now
-        (Retention(age=0), [("pruned", 3, 3)]),
+        (Retention(max_age_ms=10**15), []),
+        (Retention(max_age_ms=10**15, max_bytes=250), [("pruned", 0, 1)]),
+        (Retention(max_age_ms=3_600_000), [("pruned", 0, 3)]),  # the receipts are from 1970, the jobs from now
+        (Retention(max_age_ms=0), [("pruned", 3, 3)]),
     ],
 )
 def test_what_goes_is_told_and_nothing_where_nothing_goes(
@@ -50,7 +50,7 @@ def test_what_goes_is_told_and_nothing_where_nothing_goes(
 def test_a_store_that_cannot_be_written_is_told_and_ends_nothing(tmp_path: Path) -> None:
     store = filled(tmp_path / "node.sqlite")
     store._database.execute("PRAGMA query_only = 1")
-    (line,) = pruned(store, Retention(age=0))
+    (line,) = pruned(store, Retention(max_age_ms=0))
     assert (line["event"], line["code"]) == ("pruning-failed", "unwritable-output")
 
 

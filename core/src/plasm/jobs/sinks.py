@@ -106,12 +106,15 @@ class HeldOutput:
 
 
 class Output:
-    """What one job writes.  ``truncated`` are the streams whose end did not reach the sink; ``size`` counts what came,
-    delivered or not."""
+    """What one job writes on its way to ``sink``, which gets ``max_bytes`` at most of both streams together.
 
-    def __init__(self, sink: OutputSink, limit: int) -> None:
+    ``truncated`` are the streams whose end did not reach the sink; ``size`` counts the bytes that came, delivered or
+    not.
+    """
+
+    def __init__(self, sink: OutputSink, max_bytes: int) -> None:
         self._sink = sink
-        self._left = limit
+        self._left = max_bytes
         self._hashes = {"stdout": hashlib.sha256(), "stderr": hashlib.sha256()}
         self.truncated: set[Stream] = set()
         self.size = 0

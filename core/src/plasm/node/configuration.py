@@ -53,7 +53,7 @@ def options_of(config: NodeConfig, discoveries: tuple[str, ...]) -> NodeOptions:
         policy=policy_of(config),
         metrics=config.metrics.listen,
         control_group=config.control.group,
-        retention=Retention(age=config.store.keep_age, size=config.store.keep_size),
+        retention=Retention(max_age_ms=config.store.keep_age, max_bytes=config.store.keep_size),
     )
 
 

@@ -17,10 +17,10 @@ _EVERY_SECONDS: Final = 3600.0
 
 @frozen
 class Retention:
-    """How old, in milliseconds, and how large together what is kept may be."""
+    """How old what is kept may be, and how large all of it together."""
 
-    age: int = 90 * 24 * 3_600_000
-    size: int = 2**30
+    max_age_ms: int = 90 * 24 * 3_600_000
+    max_bytes: int = 2**30
 
 
 async def keep_pruned(store: Store, retention: Retention, log: Log) -> None:
@@ -36,7 +36,11 @@ async def prune(store: Store, retention: Retention, log: Log) -> None:
     try:
         # It may take minutes, and a node that stops does not wait for it: the next start goes on.
         gone = await anyio.to_thread.run_sync(
-            store.prune, retention.age // 1000, retention.size, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+            store.prune,
+            retention.max_age_ms // 1000,
+            retention.max_bytes,
+            abandon_on_cancel=True,
+            limiter=anyio.CapacityLimiter(1),
         )
     except PlasmError as error:
         log.event(Event.PRUNING_FAILED, code=error.code, detail=error)

@@ -23,7 +23,7 @@ from plasm.node.job_run import Accepted, Runner
 from plasm.node.lifecycle import Lifecycle
 from plasm.node.policy import Admission, Policy, refusal
 from plasm.node.resources import OfferedRuntime, Resources
-from plasm.node.store import FAILED, FINISHED, GONE, Store
+from plasm.node.store import JobState, Store
 from plasm.node.tally import Tally
 from plasm.ops.log import Event
 from plasm.streams import JobChannel
@@ -149,18 +149,18 @@ class JobService:
             await self._reject(peer, channel, reject, error)
             return
         self._log.event(Event.ACCEPTED, peer=peer, job=job_id, module=offer.module, cached=module is not None)
-        state, ended = GONE, None
+        state, ended = JobState.GONE, None
         try:
             await channel.send(Accept(module is None, runtime.load.starts_in_ms()))
             if module is None:
                 module = await self._modules.receive(channel, offer)
             accepted = Accepted(job_id, peer, offer, runtime)
             ended = await self._runner.run(accepted, Job(manifest, module), channel)
-            state = GONE if ended is None else FINISHED
+            state = JobState.GONE if ended is None else JobState.FINISHED
         except (PlasmError, OSError) as error:
             if isinstance(error, ProtocolViolation | TimeoutError):
                 raise
-            state = FAILED
+            state = JobState.FAILED
             code = error.code if isinstance(error, PlasmError) else PeerError.code
             trace = _tail(error.trace) if isinstance(error, PlasmError) else None
             self._log.event(Event.FAILED, peer=peer, job=job_id, code=code, detail=error, trace=trace)
@@ -168,7 +168,7 @@ class JobService:
             return
         finally:
             self.tally.ended(state if ended is None else ended.report.outcome.kind)
-            if state != FINISHED:
+            if state != JobState.FINISHED:
                 await self._write_down_end(job_id, state)
         if ended is None:
             self._log.event(Event.GONE, peer=peer, job=job_id)
@@ -179,7 +179,7 @@ class JobService:
         self._log.event(Event.FINISHED, peer=peer, job=job_id, outcome=outcome, wall_time_us=wall_time_us, trace=trace)
         await channel.send(Result(ended.receipt))
 
-    async def _write_down_end(self, job_id: str, state: str) -> None:
+    async def _write_down_end(self, job_id: str, state: JobState) -> None:
         """Note that a job ended without a receipt; where that cannot be, the next start takes it for lost."""
         try:
             with anyio.CancelScope(shield=True):  # also where the node is about to end

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,19 +31,25 @@ MAX_ADDRESSES: Final = 4  # of one peer
 _PART: Final = 50  # rows that go at once
 _PAUSE_SECONDS: Final = 0.01
 
-RUNNING, FINISHED, FAILED, GONE, LOST = "running", "finished", "failed", "gone", "lost"
-_GAVE_JOB: Final = "jobs_given = jobs_given + 1"
+
+class JobState(StrEnum):
+    """What has become of a job that this node accepted."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"  # it could not be run
+    GONE = "gone"  # the client went away
+    LOST = "lost"  # the node ended before the job did
 
 
 @frozen
 class JobRow:
-    """A job that this node accepted.  ``state`` is ``running``, ``finished``, ``failed`` (it could not be run),
-    ``gone`` (the client went away) or ``lost`` (the node ended before the job did)."""
+    """A job that this node accepted."""
 
     job: str
     peer: str
     module: str
-    state: str
+    state: JobState = field(converter=JobState)
     outcome: str | None
     started_us: int
     finished_us: int | None
@@ -107,7 +114,7 @@ class Store:
             path.touch(mode=0o600)
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._migrate()
-            self._database.execute("UPDATE jobs SET state = ? WHERE state = 'running'", (LOST,))
+            self._database.execute("UPDATE jobs SET state = ? WHERE state = 'running'", (JobState.LOST,))
             self._readable = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._readable.execute("PRAGMA query_only = 1")
         except (OSError, sqlite3.Error) as error:
@@ -119,11 +126,11 @@ class Store:
         Raises:
             UnwritableOutput: it cannot be.
         """
-        row = (job, peer, module, RUNNING, None, time.time_ns() // 1000, None)
+        row = (job, peer, module, JobState.RUNNING, None, time.time_ns() // 1000, None)
         with self._writing("NORMAL") as database:
             database.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             if given:
-                self._saw(database, peer, _GAVE_JOB)
+                self._saw(database, peer, "jobs_given = jobs_given + 1")
 
     def finished(self, job: str, peer: str, finished_us: int, outcome: Outcome, receipt: bytes) -> None:
         """Write down how a job ended, and its receipt; both are on the disk when this returns.
@@ -134,14 +141,14 @@ class Store:
         with self._writing("FULL") as database:
             database.execute(
                 "UPDATE jobs SET state = ?, outcome = ?, finished_us = ? WHERE job = ?",
-                (FINISHED, outcome.kind.value, finished_us, job),
+                (JobState.FINISHED, outcome.kind.value, finished_us, job),
             )
             database.execute(
                 "INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
                 (job, peer, outcome.kind.value, finished_us, receipt, len(receipt)),
             )
 
-    def ended(self, job: str, state: str) -> None:
+    def ended(self, job: str, state: JobState) -> None:
         """Write down that a job ended without a receipt: ``failed`` or ``gone``.
 
         Raises:
@@ -182,15 +189,6 @@ class Store:
         """
         with self._writing("NORMAL") as database:
             self._saw(database, peer, "jobs_failed = jobs_failed + 1")
-
-    def peer_gave_job(self, peer: str) -> None:
-        """Write down that a peer gave us a job.
-
-        Raises:
-            UnwritableOutput: it cannot be.
-        """
-        with self._writing("NORMAL") as database:
-            self._saw(database, peer, _GAVE_JOB)
 
     def jobs(self, limit: int, after: JobRow | None = None) -> list[JobRow]:
         """The jobs accepted last, newest first; only those that come after the row ``after``, where there is one."""
@@ -245,7 +243,7 @@ class Store:
             UnwritableOutput: it cannot be written.
         """
         oldest = time.time_ns() // 1000 - keep_age_s * 1_000_000
-        jobs = self._forget("jobs", "job", "started_us < ? AND state != ?", oldest, RUNNING)
+        jobs = self._forget("jobs", "job", "started_us < ? AND state != ?", oldest, JobState.RUNNING)
         receipts = self._forget("receipts", "job", "finished_us < ?", oldest)
         peers = self._forget("peers", "peer", "last_seen_us < ?", oldest)
         with self._writing("NORMAL") as database:

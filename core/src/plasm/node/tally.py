@@ -11,12 +11,12 @@ from typing import Final
 from plasm.contracts import ByteStream
 from plasm.mesh.messages import RejectReason
 from plasm.model import OutcomeKind, PeerId
-from plasm.node.store import FAILED, GONE
+from plasm.node.store import JobState
 
 DURATION_BUCKETS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0, 3600.0)
 """Up to how many seconds the jobs of each bucket ran; one more bucket has those that ran longer."""
 
-ENDINGS: Final = (*(kind.value for kind in OutcomeKind), FAILED, GONE)
+ENDINGS: Final = (*(kind.value for kind in OutcomeKind), JobState.FAILED.value, JobState.GONE.value)
 """The ways in which an accepted job can end: an outcome, or that it could not be run, or its client went away."""
 
 

@@ -123,31 +123,31 @@ class UsageWatch:
 
     def __init__(self, meter: Meter, job: Job) -> None:
         self._meter = meter
-        self._cpu_time = job.manifest.limits.cpu_time
-        self._files = job.manifest.limits.files if job.writes_files else None
+        self._cpu_time_ms = job.manifest.limits.cpu_time
+        self._files_bytes = job.manifest.limits.files if job.writes_files else None
         self.next_look = math.inf
 
     def start(self) -> None:
         """Watch from now on."""
-        if self._files is not None:
+        if self._files_bytes is not None:
             self._meter.start_files()
-        if self._cpu_time is not None or self._files is not None:
+        if self._cpu_time_ms is not None or self._files_bytes is not None:
             self.next_look = 0.0
 
-    def exceeded(self, output: int) -> OutcomeKind | None:
-        """Which limit has been passed; ``output`` counts the bytes that came as the job's output."""
+    def exceeded(self, output_bytes: int) -> OutcomeKind | None:
+        """Which limit has been passed; ``output_bytes`` came as the job's output."""
         now = time.monotonic()
         if now < self.next_look:
             return None
-        wait = math.inf
-        if self._cpu_time is not None:
-            left = self._cpu_time / 1000 - self._meter.cpu_time_us() / 1e6
-            if left <= 0:
+        wait_s = math.inf
+        if self._cpu_time_ms is not None:
+            left_s = self._cpu_time_ms / 1000 - self._meter.cpu_time_us() / 1e6
+            if left_s <= 0:
                 return OutcomeKind.OUT_OF_CPU_TIME
-            wait = max(left / _CORES, _SHORTEST_LOOK_S)
-        if self._files is not None:
-            if self._meter.written_bytes() - output > self._files + _PIPE_BYTES:
+            wait_s = max(left_s / _CORES, _SHORTEST_LOOK_S)
+        if self._files_bytes is not None:
+            if self._meter.written_bytes() - output_bytes > self._files_bytes + _PIPE_BYTES:
                 return OutcomeKind.FILE_LIMIT
-            wait = min(wait, _FILES_LOOK_S)
-        self.next_look = now + wait
+            wait_s = min(wait_s, _FILES_LOOK_S)
+        self.next_look = now + wait_s
         return None

@@ -14,16 +14,18 @@ from plasm.execution.parent.spawn import Spawned, spawn_worker
 
 
 class Pool:
-    """``size`` workers; ``started`` is one that is under way already.  May be used from several threads.  ``restarts``
-    counts the workers that were started in place of others: of spent ones, and of idle ones that did not suit a job.
+    """So many ``workers``; ``started`` is one that is under way already.  May be used from several threads.
+
+    ``restarts`` counts the workers that were started in place of others: of spent ones, and of idle ones that did not
+    suit a job.
 
     Raises:
         WorkerFailed: no process can be started.
     """
 
-    def __init__(self, runtime: str, size: int, started: Spawned | None = None) -> None:
+    def __init__(self, runtime: str, workers: int, started: Spawned | None = None) -> None:
         self._runtime = runtime
-        self._size = size
+        self._workers = workers
         self._lock = threading.Lock()
         self._closed = False
         self.restarts = 0
@@ -32,7 +34,7 @@ class Pool:
         try:
             if started is not None:
                 self._idle.append(self._adopt(started))
-            while len(self._idle) < size:
+            while len(self._idle) < workers:
                 self._idle.append(self._start())
         except WorkerFailed:
             self.close()
@@ -102,7 +104,7 @@ class Pool:
         picked = next((worker for worker in reversed(self._idle) if fits(worker)), None)
         if picked is not None:
             self._idle.remove(picked)
-        elif len(self._all) >= self._size and self._idle:
+        elif len(self._all) >= self._workers and self._idle:
             self._end(self._idle.pop(0))
         picked = picked or self._start()
         self._refill()
@@ -110,7 +112,7 @@ class Pool:
 
     def _refill(self) -> None:
         with contextlib.suppress(WorkerFailed):  # whoever needs it tries again, and is told
-            while len(self._all) < self._size:
+            while len(self._all) < self._workers:
                 self._idle.insert(0, self._start())
 
     def _start(self) -> WorkerProcess:

@@ -3,8 +3,8 @@
 The soft ones change with each job.  The hard ones are set once, before the first, to the most that any job may need,
 so that a worker which a module has taken over cannot lift them.
 
-They stand behind what the runtime and the executor keep: memory for runtimes that do not bound it themselves and for
-compilers, files exactly, processor time in case that the executor is not there to look.  Memory is bounded as the size
+They stand behind what the runtime and the parent keep: memory for runtimes that do not bound it themselves and for
+compilers, files exactly, processor time in case the parent is not there to look.  Memory is bounded as the size
 of private writable mappings: address space, of which runtimes reserve gigabytes for one linear memory, says nothing.
 """
 
