@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from plasm.model.mistakes import Mistake, Mistakes
 
-MAX_SHOWN_MISTAKES: Final = 20
+_MAX_SHOWN_MISTAKES: Final = 20
 
 
 class ExitStatus(IntEnum):
@@ -64,8 +64,8 @@ class InvalidInput(PlasmError):
 class InvalidDocument(InvalidInput):
     """A document that somebody wrote, with mistakes in it.
 
-    Message and hint are the first mistake's.  ``mistakes`` are the first :data:`MAX_SHOWN_MISTAKES` in the order of the
-    document, empty where they are not known one by one; ``others`` is the number of the rest.
+    Message and hint are the first mistake's.  ``mistakes`` are the first 20 in the order of the document,
+    empty where they are not known one by one; ``others`` is the number of the rest.
     """
 
     mistakes: tuple[Mistake, ...] = ()
@@ -74,7 +74,7 @@ class InvalidDocument(InvalidInput):
     @classmethod
     def of(cls, mistakes: Mistakes) -> Self:
         """The error for ``mistakes``."""
-        first = mistakes.first[:MAX_SHOWN_MISTAKES]
+        first = mistakes.first[:_MAX_SHOWN_MISTAKES]
         error = cls(first[0].located_message, hint=first[0].hint)
         error.mistakes = first
         error.others = len(mistakes.first) - len(first) + mistakes.others
