@@ -38,7 +38,7 @@ COMMANDS: Final = {
     "config": "plasm.cli.commands.config",
 }
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm run hello.wasm "Hello, World"              run a job on this machine
   plasm run job.wasm --receipt job.receipt.json    and keep a signed receipt
@@ -158,7 +158,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    epilog=EXAMPLES,
+    epilog=_EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 

@@ -16,7 +16,7 @@ from plasm.jobs.job import Job
 from plasm.model import Invocation, Limits, Manifest, Mount, Preopen, Sha256
 from plasm.model.quantities import format_duration, format_size, parse_duration, parse_size
 
-DEFAULTS: Final = Limits()
+_DEFAULTS: Final = Limits()
 
 ModulePath = Annotated[
     Path, typer.Argument(metavar="MODULE", help="The job's WebAssembly module, a WASI preview 1 command.")
@@ -29,19 +29,19 @@ Env = Annotated[
 Folders = Annotated[
     list[str] | None, typer.Option("--dir", help="Let the job see a folder.", metavar="HOST:GUEST[:ro]")
 ]
-Memory = Annotated[str | None, typer.Option(help=f"Memory at most [{format_size(DEFAULTS.memory)}].", metavar="SIZE")]
+Memory = Annotated[str | None, typer.Option(help=f"Memory at most [{format_size(_DEFAULTS.memory)}].", metavar="SIZE")]
 Fuel = Annotated[int | None, typer.Option(help="Units of work at most [no limit].", metavar="N")]
 Timeout = Annotated[
-    str | None, typer.Option(help=f"Time at most [{format_duration(DEFAULTS.wall_time)}].", metavar="TIME")
+    str | None, typer.Option(help=f"Time at most [{format_duration(_DEFAULTS.wall_time)}].", metavar="TIME")
 ]
 CpuTime = Annotated[
     str | None, typer.Option(help="Processor time of all its threads at most [no limit].", metavar="TIME")
 ]
 OutputLimit = Annotated[
-    str | None, typer.Option(help=f"Output at most [{format_size(DEFAULTS.output)}].", metavar="SIZE")
+    str | None, typer.Option(help=f"Output at most [{format_size(_DEFAULTS.output)}].", metavar="SIZE")
 ]
 FileLimit = Annotated[
-    str | None, typer.Option(help=f"Written to files at most [{format_size(DEFAULTS.files)}].", metavar="SIZE")
+    str | None, typer.Option(help=f"Written to files at most [{format_size(_DEFAULTS.files)}].", metavar="SIZE")
 ]
 ManifestPath = Annotated[Path | None, typer.Option(help="Read the job's manifest (.toml or .json).")]
 ReceiptPath = Annotated[Path | None, typer.Option(help="Write the signed receipt to this file.")]

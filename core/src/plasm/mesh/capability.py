@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from plasm.contracts import Signer
 
 PAYLOAD_TYPE: Final = "application/vnd.plasm.capability+cbor"
-LIFETIME_S: Final = 15 * 60
-_CLOCK_SKEW_S: Final = 5 * 60
+LIFETIME_SECONDS: Final = 15 * 60
+_CLOCK_SKEW_SECONDS: Final = 5 * 60
 ARCHITECTURES: Final = ("x86_64", "aarch64")
 """The architectures for which Plasm is built, as nodes advertise them: by the kernel's names (``uname -m``)."""
 _MAX_ITEMS: Final = 64
@@ -170,7 +170,7 @@ def verify(data: bytes, peer: PeerId, now: float) -> CapabilityRecord:
     record = _from_document(load(payload))
     if record.peer != peer:
         raise VerificationFailed(f"the capability record of {record.peer} came from {peer}", hint="do not rely on it")
-    if not record.issued_at - _CLOCK_SKEW_S <= now <= record.expires_at + _CLOCK_SKEW_S:
+    if not record.issued_at - _CLOCK_SKEW_SECONDS <= now <= record.expires_at + _CLOCK_SKEW_SECONDS:
         raise VerificationFailed(f"the capability record of {peer} is out of date", hint="check both clocks")
     return record
 

@@ -15,7 +15,7 @@ from plasm.errors import InvalidInput
 from plasm.model.quantities import MAX_SAFE_INTEGER
 
 CLOCK_STEP_NS: Final = 1_000
-_MAX_CLOCK_S: Final = 2**33
+_MAX_CLOCK_SECONDS: Final = 2**33
 _MAX_SEED: Final = MAX_SAFE_INTEGER
 
 
@@ -31,7 +31,7 @@ class Determinism:
     seed: int = field(default=0)
 
     def __attrs_post_init__(self) -> None:
-        for name, value, high in (("clock", self.clock, _MAX_CLOCK_S), ("seed", self.seed, _MAX_SEED)):
+        for name, value, high in (("clock", self.clock, _MAX_CLOCK_SECONDS), ("seed", self.seed, _MAX_SEED)):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
                 raise InvalidInput(f"{name} = {value!r} is out of range", hint=f"a whole number from 0 to {high}")
 

@@ -15,7 +15,7 @@ import anyio.to_thread
 import plasm
 from plasm.contracts import ByteStream, Connection
 from plasm.mesh import INFO_PROTOCOL, JOB_PROTOCOL
-from plasm.mesh.capability import LIFETIME_S, CapabilityRecord, RuntimeOffer, sign
+from plasm.mesh.capability import LIFETIME_SECONDS, CapabilityRecord, RuntimeOffer, sign
 from plasm.node.resources import Resources
 from plasm.node.service import JobService
 from plasm.ops.log import Event
@@ -52,7 +52,7 @@ class PeerStreams:
             module_bytes=policy.module_bytes,
             workers=max(runtime.load.workers for runtime in runtimes),
             issued_at=now,
-            expires_at=now + LIFETIME_S,
+            expires_at=now + LIFETIME_SECONDS,
             version=plasm.__version__,
         )
 

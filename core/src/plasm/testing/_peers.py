@@ -18,7 +18,7 @@ from plasm.errors import PlasmError
 from plasm.model import PeerId
 from plasm.plugins import PluginHost
 
-PATIENCE_S: Final = 60.0
+PATIENCE_SECONDS: Final = 60.0
 ECHO: Final = "/plasm/testing/echo/1"
 OTHER: Final = "/plasm/testing/other/1"
 
@@ -67,7 +67,7 @@ def at_each_address(test: _Test) -> Callable[[Any], None]:
     @functools.wraps(test)
     def run(self: TransportTests) -> None:
         async def patiently(address: str) -> None:
-            with anyio.fail_after(PATIENCE_S):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 await test(self, address)
 
         for address in self.addresses:

@@ -1,7 +1,7 @@
 """The contract of discovery as tests: what :class:`plasm.contracts.Discovery` says, tried by nodes that see each other.
 
 A node of a test is a discovery and what it advertises.  Waiting is always for something to be found; a search that
-ends without it is begun anew, until :data:`PATIENCE_S` have passed.
+ends without it is begun anew, until :data:`PATIENCE_SECONDS` have passed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from plasm.contracts import Discovery, PeerRecord
 from plasm.mesh.capability import capability_key
 from plasm.model import PeerId
 
-PATIENCE_S: Final = 30.0
+PATIENCE_SECONDS: Final = 30.0
 
 _Test = TypeVar("_Test", bound=Callable[..., Awaitable[None]])
 
@@ -43,7 +43,7 @@ def _in_trio(test: _Test) -> Callable[[Any], None]:
     @functools.wraps(test)
     def run(self: Any) -> None:
         async def patiently() -> None:
-            with anyio.fail_after(PATIENCE_S):
+            with anyio.fail_after(PATIENCE_SECONDS):
                 await test(self)
 
         anyio.run(patiently, backend="trio")

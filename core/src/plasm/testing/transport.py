@@ -1,7 +1,7 @@
 """The contract of a transport as tests: what :class:`plasm.contracts.Transport` says, tried by peers in one process.
 
 Every test is made at each of the addresses that a subclass names.  Nothing is timed: a test that waits for what does
-not happen fails after :data:`~plasm.testing._peers.PATIENCE_S`.
+not happen fails after :data:`~plasm.testing._peers.PATIENCE_SECONDS`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=T
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm config show --origin
   plasm config show --json | jq '."node.workers"'
@@ -24,7 +24,7 @@ Examples:
 """
 
 
-@app.callback(epilog=EXAMPLES)
+@app.callback(epilog=_EXAMPLES)
 def config() -> None:
     """Show and check the configuration; docs/configuration.md describes every key."""
 

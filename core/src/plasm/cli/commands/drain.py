@@ -11,14 +11,14 @@ from plasm.ops.console import say, show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm drain
   plasm drain --undo     as long as a job runs: the node takes jobs again
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def drain(
     undo: Annotated[bool, typer.Option("--undo", help="Have a node that drains take jobs again.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -17,7 +17,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 # RFC 8410: the DER of an Ed25519 SubjectPublicKeyInfo is this prefix and the 32 bytes of the key.
 _SPKI_PREFIX: Final = bytes.fromhex("302a300506032b6570032100")
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm identity                         the peer id of this machine
   plasm identity new                     make the first key
@@ -27,7 +27,7 @@ Examples:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@app.callback(invoke_without_command=True, epilog=EXAMPLES)
+@app.callback(invoke_without_command=True, epilog=_EXAMPLES)
 def identity(ctx: typer.Context, json_: JsonOption = False) -> None:
     """Show, make or export this machine's identity: the key that signs its receipts."""
     if ctx.invoked_subcommand is None:

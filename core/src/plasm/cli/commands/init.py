@@ -14,14 +14,14 @@ from plasm.ops.console import say
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm init
   sudo plasm init --system
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def init(
     system: Annotated[bool, typer.Option("--system", help=f"Write {sources.SYSTEM_FILE}, for all users.")] = False,
 ) -> None:

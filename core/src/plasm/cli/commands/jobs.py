@@ -12,14 +12,14 @@ from plasm.ops.console import show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm jobs
   plasm jobs --limit 1000 --json | jq '.[] | select(.state == "running")'
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def jobs(
     limit: Annotated[int, typer.Option(help="So many at most.", min=1, max=100_000)] = 20,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

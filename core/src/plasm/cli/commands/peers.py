@@ -19,7 +19,7 @@ from plasm.plugins import PluginHost
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm peers                       on the local network; those that this machine's node knows, where one runs
   plasm peers --watch               as they come, until Ctrl-C
@@ -32,7 +32,7 @@ _FOR_EVER: Final = 10**9
 Row = dict[str, Any]
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def peers(
     ctx: typer.Context,
     peer: peer_options.Peers = None,

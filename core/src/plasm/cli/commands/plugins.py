@@ -13,7 +13,7 @@ from plasm.plugins import PluginEntry, PluginHost, PluginKind
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm plugins             what is installed, read from metadata
   plasm plugins --load      and whether each can be used
@@ -28,7 +28,7 @@ Examples:
 """
 
 
-@app.callback(invoke_without_command=True, epilog=EXAMPLES, subcommand_metavar="[check NAME]")
+@app.callback(invoke_without_command=True, epilog=_EXAMPLES, subcommand_metavar="[check NAME]")
 def plugins(
     ctx: typer.Context,
     load_: Annotated[bool, typer.Option("--load", help="Try each plugin, and say why one cannot be used.")] = False,

@@ -19,7 +19,7 @@ from plasm.receipts import read
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm receipts list
   plasm receipts show 0b8a4a12d727589068f8055cb3b92c9a
@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 JobId = Annotated[str, typer.Argument(help="The job, as plasm receipts list shows it.", metavar="JOB")]
 
 
-@app.callback(epilog=EXAMPLES)
+@app.callback(epilog=_EXAMPLES)
 def receipts() -> None:
     """The receipts that this machine's node has issued."""
 

@@ -16,7 +16,7 @@ from plasm.ops.signals import cancel_on_signals
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm run hello.wasm "Hello, World"
   plasm run csvstats.wasm --stdin table.csv --memory 64MiB --timeout 2s
@@ -30,7 +30,7 @@ Exit status: the job's own code (123 when it is higher), 124 timed out, 125 Plas
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def run(
     ctx: typer.Context,
     module: given.ModulePath,

@@ -10,14 +10,14 @@ from plasm.ops.console import show_json
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm schema manifest > manifest.schema.json
   plasm schema receipt | jq .properties
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def schema(
     document: Annotated[Literal["manifest", "receipt", "config"], typer.Argument(help="Which document.")],
 ) -> None:

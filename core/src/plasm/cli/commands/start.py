@@ -23,7 +23,7 @@ from plasm.ops.service_manager import ServiceManager
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm start                                        be found on the local network
   plasm start --listen /ip4/0.0.0.0/udp/4001/quic-v1 --workers 4
@@ -37,7 +37,7 @@ Without an option, the configuration decides: plasm config show.
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def start(
     ctx: typer.Context,
     listen: Annotated[

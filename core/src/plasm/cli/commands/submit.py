@@ -22,7 +22,7 @@ from plasm.ops.signals import cancel_on_signals
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm submit hello.wasm "Hello, World"
   plasm submit job.wasm --peer /ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3KooW…
@@ -34,7 +34,7 @@ Exit status: as plasm run; 125 where no peer took the job or its result does not
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def submit(
     ctx: typer.Context,
     module: given.ModulePath,

@@ -17,7 +17,7 @@ from plasm.receipts import MAX_RECEIPT_BYTES, Expectation, check, read
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
-EXAMPLES: Final = """\b
+_EXAMPLES: Final = """\b
 Examples:
   plasm verify job.receipt.json
   plasm verify job.receipt.json --module job.wasm --stdout out.txt --signer 12D3KooW…
@@ -27,7 +27,7 @@ Exit status: 0 if the receipt holds and everything given matches, 125 otherwise.
 """
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(epilog=_EXAMPLES)
 def verify(
     receipt: Annotated[Path, typer.Argument(help="The receipt, of any version.")],
     module: Annotated[Path | None, typer.Option(help="The module that must have run.")] = None,

@@ -18,8 +18,8 @@ from plasm.model import OutcomeKind
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _FORGET_PEAK: Final = b"5"
 _CORES: Final = os.cpu_count() or 1
-_SHORTEST_LOOK_S: Final = 0.002
-_FILES_LOOK_S: Final = 0.02
+_SHORTEST_LOOK_SECONDS: Final = 0.002
+_FILES_LOOK_SECONDS: Final = 0.02
 _PIPE_BYTES: Final = 2**20
 """What a job may have written into pipes and we have not read; two pipes hold less."""
 
@@ -144,10 +144,10 @@ class UsageWatch:
             left_s = self._cpu_time_ms / 1000 - self._meter.cpu_time_us() / 1e6
             if left_s <= 0:
                 return OutcomeKind.OUT_OF_CPU_TIME
-            wait_s = max(left_s / _CORES, _SHORTEST_LOOK_S)
+            wait_s = max(left_s / _CORES, _SHORTEST_LOOK_SECONDS)
         if self._files_bytes is not None:
             if self._meter.written_bytes() - output_bytes > self._files_bytes + _PIPE_BYTES:
                 return OutcomeKind.FILE_LIMIT
-            wait_s = min(wait_s, _FILES_LOOK_S)
+            wait_s = min(wait_s, _FILES_LOOK_SECONDS)
         self.next_look = now + wait_s
         return None

@@ -28,7 +28,7 @@ MAX_STDIN_FILE_BYTES: Final = 2**29
 _ENGINE_BYTES: Final = 256 * 2**20  # what an engine may need for a job beside the job's own memory
 _STACK_BYTES: Final = 64 * 2**20
 _OPEN_FILES: Final = 1024
-_CPU_SLACK_S: Final = 2
+_CPU_SLACK_SECONDS: Final = 2
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _DATA_FIELD: Final = 5
 
@@ -71,7 +71,7 @@ class ProcessLimits:
         """Bound what a job on ``limits`` can take."""
         self._bound_memory(limits.memory + _ENGINE_BYTES)
         seconds = (limits.cpu_time or limits.wall_time * self._cores) // 1000
-        _set_soft(resource.RLIMIT_CPU, int(time.process_time()) + seconds + _CPU_SLACK_S)
+        _set_soft(resource.RLIMIT_CPU, int(time.process_time()) + seconds + _CPU_SLACK_SECONDS)
         if writes_files:
             _set_soft(resource.RLIMIT_FSIZE, limits.files)
 
