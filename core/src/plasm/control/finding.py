@@ -14,7 +14,7 @@ from plasm.control.lock import node_runs
 from plasm.errors import NodeNotRunning
 
 SYSTEM_SOCKET: Final = Path("/run/plasm") / SOCKET_NAME
-_START_SECONDS: Final = 10.0  # a node that starts holds its lock and has no socket yet
+START_SECONDS: Final = 10.0  # a node that starts holds its lock and has no socket yet
 _LOOK_AGAIN_SECONDS: Final = 0.05
 
 
@@ -22,14 +22,14 @@ def node() -> ControlClient:
     """A connection to the node of this user, or else to the system's, which lets root and its own user in.  Where
     ``PLASM_HOME`` is set, the node is meant that has its folders there, and no other.
 
-    Waits up to 10 s for a node that is starting.
+    Waits :data:`START_SECONDS` for a node that is starting.
 
     Raises:
         NodeNotRunning: there is none.
     """
     config = Config.from_environment(os.environ)
     own = config.runtime_dir / SOCKET_NAME
-    give_up = time.monotonic() + _START_SECONDS
+    give_up = time.monotonic() + START_SECONDS
     while True:
         try:
             return ControlClient(own)

@@ -8,7 +8,7 @@ from typing import Final, NoReturn, TypeVar
 
 import anyio
 
-_PAUSE_SECONDS: Final = 0.1
+PAUSE_SECONDS: Final = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def accept_each(accept: Callable[[], Awaitable[S]], start: Callable[[S], o
             if not failing:
                 _log.warning("cannot accept a connection of %s: %s", whose, error.__cause__ or error)
             failing = True
-            await anyio.sleep(_PAUSE_SECONDS)
+            await anyio.sleep(PAUSE_SECONDS)
         else:
             failing = False
             start(connection)
