@@ -153,6 +153,13 @@ def test_a_receipt_in_a_folder_that_is_not_ours(plasm: Plasm, hello: Path, tmp_p
     refused(plasm("run", hello, "x", "--receipt", folder / "r.json"), "r.json")
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"# a page"])
+def test_what_is_no_receipt_is_named_by_its_file(plasm: Plasm, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "some.json"
+    path.write_bytes(content)
+    refused(plasm("verify", path), f"{path}: not a valid receipt", "invalid-receipt")
+
+
 def test_a_refused_job_leaves_no_receipt_and_keeps_the_old_one(plasm: Plasm, wasm: Wasm, tmp_path: Path) -> None:
     plasm("identity", "new")
     folder = tmp_path / "receipts"

@@ -195,6 +195,21 @@ def test_a_signal_stops_the_job_and_the_receipt_says_cancelled(
     assert claims["predicate"]["outcome"] == {"kind": "cancelled"}
 
 
+def test_the_document_has_the_exit_status_that_the_command_leaves_with(wasm: Wasm) -> None:
+    with start("run", wasm(LOOP), "--timeout", "1h", "--json") as process:
+        while not any(_processor_seconds(worker) > 1 for worker in _children_of(process.pid)):
+            assert process.poll() is None, "the command ended before its job ran"
+        process.send_signal(signal.SIGTERM)
+        document, _ = process.communicate(timeout=20)
+    assert process.returncode == json.loads(document)["exit_status"] == 128 + signal.SIGTERM
+
+
+def _processor_seconds(pid: int) -> float:
+    """More than starting a worker takes is what its job has used."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def test_a_closed_stdout_stops_the_job(wasm: Wasm) -> None:
     with start("run", wasm(FLOOD), "--output-limit", "1GiB") as process:
         assert process.stdout is not None

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from world import plasm_environment
+
+
+def test_an_interrupt_while_modules_are_imported_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from plasm.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=plasm_environment(), capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_garbage_of_what_may_take_long_is_collected() -> None:

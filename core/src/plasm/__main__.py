@@ -9,16 +9,22 @@ from collections.abc import Sequence
 
 from plasm.execution.parent.spawn import Spawned, fork_worker
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
     # Imports make no garbage, and looking for it takes a tenth of a short run.
     gc.disable()
-    _replace_closed_streams()
-    started = _start_early(sys.argv[1:])
-    from plasm.cli.app import main as run_command_line
+    started = None
+    try:
+        _replace_closed_streams()
+        started = _start_early(sys.argv[1:])
+        from plasm.cli.app import main as run_command_line
 
-    status = run_command_line(sys.argv[1:], started)
+        status = run_command_line(sys.argv[1:], started)
+    except KeyboardInterrupt:  # while modules are imported, most likely; nothing has begun that could be told of
+        status = _INTERRUPTED
     if started is not None:
         started.kill()
     # Everything is written and the worker is gone; what is left to tear down belongs to the kernel.

@@ -59,7 +59,7 @@ class PassThroughSink:
                 return False
         return True
 
-    def show(self, claims: Receipt, receipt: bytes) -> None:
+    def show(self, claims: Receipt, receipt: bytes, status: int) -> None:
         """Nothing more: it has all been passed on."""
 
 

@@ -21,12 +21,13 @@ class ReportingSink(CollectingSink):
     closed = False
     failure = None
 
-    def show(self, claims: Receipt, receipt: bytes) -> None:
+    def show(self, claims: Receipt, receipt: bytes, status: int) -> None:
         """Print the document.
 
         Args:
             claims: what the receipt says.
             receipt: the signed envelope as JSON.
+            status: the exit status with which the command is going to leave.
         """
         outcome, usage = claims.outcome, claims.usage
         show_json(
@@ -34,7 +35,7 @@ class ReportingSink(CollectingSink):
                 "job": claims.job_id,
                 "node": str(claims.node),
                 "outcome": {"kind": outcome.kind, "exit_code": outcome.exit_code, "trap": outcome.trap},
-                "exit_status": int(outcome.exit_status),
+                "exit_status": int(status),
                 "usage": {
                     "wall_time_us": usage.wall_time_us,
                     "cpu_time_us": usage.cpu_time_us,

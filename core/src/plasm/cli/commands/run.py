@@ -85,17 +85,15 @@ def run(
             error.message = f"{module}: {error.message}"
             raise
         outcome = completed.report.outcome
+        stopped_by = caught[0] if outcome.kind is OutcomeKind.CANCELLED and caught else None
+        status = outcome.exit_status if stopped_by is None else 128 + stopped_by
         if signed:
             envelope = client.sign(completed) if receipt_format == "v1" else client.sign_legacy(completed)
             if pending is not None and receipt is not None:
                 complete(pending, receipt, envelope + b"\n")
-            sink.show(client.claims(completed), envelope)
+            sink.show(client.claims(completed), envelope, status)
         if not quiet:
             tell(outcome, job.manifest.limits, completed.report.trace)
         if sink.failure is not None:
             raise sink.failure
-        if sink.closed:
-            return ExitStatus.OUTPUT_CLOSED
-        if outcome.kind is OutcomeKind.CANCELLED and caught:
-            return 128 + caught[0]
-        return outcome.exit_status
+        return ExitStatus.OUTPUT_CLOSED if sink.closed else status

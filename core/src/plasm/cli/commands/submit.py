@@ -122,7 +122,7 @@ def submit(
         outcome = delivered.claims.outcome
         if pending is not None and receipt is not None:
             complete(pending, receipt, delivered.receipt + b"\n")
-        sink.show(delivered.claims, delivered.receipt)
+        sink.show(delivered.claims, delivered.receipt, outcome.exit_status)
         if not quiet:
             tell(outcome, job.manifest.limits)
             say(f"its receipt verifies: {outcome} on {delivered.peer}")

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from plasm.cli.report import describe, document
-from plasm.errors import ExitStatus, UnreadableInput
+from plasm.errors import ExitStatus, InvalidReceipt, UnreadableInput, VerificationFailed
 from plasm.model import PeerId, Sha256
 from plasm.model.text import printable
 from plasm.ops.console import say, show_json
@@ -38,7 +38,11 @@ def verify(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Verify a receipt, say what it claims, and compare it with what you have."""
-    claims = read(_contents(receipt))
+    try:
+        claims = read(_contents(receipt))
+    except (InvalidReceipt, VerificationFailed) as error:
+        error.message = f"{receipt}: {error.message}"
+        raise
     files = {"stdout": stdout, "stderr": stderr}
     expected = Expectation(
         signer=None if signer is None else PeerId.parse(signer),
