@@ -49,15 +49,15 @@ SAID = {
 
 
 def loading() -> Conversation:
-    return Conversation(ready=False, fresh=True)
+    return Conversation("lax", ready=False, fresh=True)
 
 
 def confining() -> Conversation:
-    return Conversation(ready=True, fresh=True)
+    return Conversation("lax", ready=True, fresh=True)
 
 
 def ordered() -> Conversation:
-    return Conversation(ready=True, fresh=False)
+    return Conversation("lax", ready=True, fresh=False)
 
 
 def preparing() -> Conversation:
@@ -195,7 +195,7 @@ def test_a_frame_that_cannot_be_read_changes_nothing(state: State, tag: bytes, p
 
 
 def test_a_new_worker_loads_compiles_and_runs() -> None:
-    talk = Conversation(ready=False, fresh=True)
+    talk = Conversation("lax", ready=False, fresh=True)
     description = talk.receive(frames.READY, READY)
     assert description == ("lax", "1", frozenset({"fuel"}), frozenset())
     assert talk.receive(frames.PREPARING, b"key") == "key"

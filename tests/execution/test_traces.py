@@ -168,7 +168,7 @@ def test_the_command_shows_where_a_runtime_failed_to_compile(
     assert quiet.returncode == 125
     assert quiet.stderr.decode() == (
         f"plasm: error[invalid-module]: {hello}: the runtime failed while it compiled the module "
-        "(run: plasm plugins check)\n"
+        "(run: plasm plugins check lax)\n"
     )
     told = plasm("run", "--runtime", "lax", hello, env={"PLASM_DEBUG": "1", **lax_environment})
     assert told.stderr.decode().splitlines()[-1] == "ZeroDivisionError: division by zero"

@@ -235,3 +235,75 @@ def test_an_observer_that_fails_costs_no_peer_its_job_and_is_counted(
         assert failed == [("fails", "plasm_job_event")] * 2 + [("fails", "plasm_receipt_issued")]
 
     run(main)
+
+
+def test_whatever_a_hook_raises_ends_neither_its_thread_nor_the_node(
+    mesh: World, job: MakeJob, hello: Path, extension: Extension
+) -> None:
+    extension(
+        "interrupts",
+        """
+class Odd(BaseException): pass
+@hookimpl
+def plasm_admit_job(manifest):
+    if "no" in manifest.invocation.args: raise KeyboardInterrupt
+@hookimpl
+def plasm_job_event(event): raise KeyboardInterrupt
+@hookimpl
+def plasm_receipt_issued(receipt): raise Odd("end")
+""",
+    )
+
+    async def main() -> None:
+        async with mesh.node() as node, mesh.client(node.record) as client:
+            with pytest.raises(PeerNotFound, match="the extension 'interrupts' failed to decide"):
+                await run_job(client, job(hello, "no"))
+            assert await run_job(client, job(hello, "x")) == Outcome.exited(0)
+        failed = [(line["hook"], line["detail"]) for line in node.log() if line["event"] == "plugin-failed"]
+        assert [hook for hook, _ in failed] == ["plasm_admit_job", *["plasm_job_event"] * 2, "plasm_receipt_issued"]
+        assert "KeyboardInterrupt" in failed[0][1]
+        assert "Odd: end" in failed[-1][1]
+
+    run(main)
+
+
+DISCOVERY = """
+from plasm.hookspecs import hookimpl
+PLASM_HOOK_API = 1
+class Made:
+    async def __aenter__(self): return self
+    async def __aexit__(self, *_): pass
+    async def advertise(self, record, capabilities): pass
+    async def find(self, capability):
+        return
+        yield
+class Faulty(Made):
+    {}
+@hookimpl
+def plasm_discovery(): return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "made", "why"),
+    [
+        ("async def __aenter__(self): 1 / 0", "Faulty()", "failed in __aenter__: ZeroDivisionError"),
+        ("async def advertise(self, *_): 1 / 0", "Faulty()", "failed in advertise: ZeroDivisionError"),
+        ("pass", "1 / 0", "failed in plasm_discovery: ZeroDivisionError"),
+        ("pass", "None", "what plasm_discovery returned is nothing"),
+    ],
+)
+def test_a_discovery_that_fails_is_told_and_the_node_goes_on(
+    mesh: World, job: MakeJob, hello: Path, plugin: Callable[..., None], body: str, made: str, why: str
+) -> None:
+    sys.modules.pop("third_party_plasm_plugin_test_lost", None)
+    plugin("plasm.discovery", "lost", DISCOVERY.format(body, made))
+
+    async def main() -> None:
+        async with mesh.node(discoveries=("lost",)) as node, mesh.client(node.record) as client:
+            (failed,) = [line for line in node.log() if line["event"] == "discovery-failed"]
+            assert (failed["discovery"], failed["code"]) == ("lost", "plugin-failed")
+            assert why in failed["detail"]
+            assert await run_job(client, job(hello, "x")) == Outcome.exited(0)
+
+    run(main)

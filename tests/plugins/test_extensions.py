@@ -14,13 +14,42 @@ UNUSABLE = {
     "a library that is missing": ("import does_not_exist", "No module named 'does_not_exist'"),
     "an exception at import": (EXTENSION + "1 / 0", "ZeroDivisionError"),
     "another hook API": ("PLASM_HOOK_API = 99", "speaks hook API 99"),
-    "no hook API": ("", "speaks hook API None"),
-    "a hook that is misspelt": (EXTENSION + "@hookimpl\ndef plasm_admit_jobs(manifest): pass", "plasm_admit_jobs"),
+    "no hook API": ("", "lacks the line PLASM_HOOK_API = 1 in its module"),
+    "a hook API that is a text": ("PLASM_HOOK_API = '1'", "PLASM_HOOK_API = '1', which must be a whole number"),
+    "a hook that is misspelt": (
+        EXTENSION + "@hookimpl\ndef plasm_admit_jobs(manifest): pass",
+        "there is no hook plasm_admit_jobs; did you mean plasm_admit_job?",
+    ),
     "an argument that would never come": (
         EXTENSION + "@hookimpl\ndef plasm_admit_job(*, manifest): pass",
         "takes arguments by keyword only",
     ),
-    "an argument that is misspelt": (EXTENSION + "@hookimpl\ndef plasm_admit_job(manifesto): pass", "manifesto"),
+    "an argument that is misspelt": (
+        EXTENSION + "@hookimpl\ndef plasm_admit_job(manifesto): pass",
+        "plasm_admit_job has no argument 'manifesto'; its arguments are: config, manifest, peer",
+    ),
+    "arguments by position that would never come": (
+        EXTENSION + "@hookimpl\ndef plasm_admit_job(*arguments): pass",
+        "plasm_admit_job takes *arguments",
+    ),
+    "arguments by name that would never come": (
+        EXTENSION + "@hookimpl\ndef plasm_admit_job(manifest, **others): pass",
+        "plasm_admit_job takes **others",
+    ),
+    "an async hook": (EXTENSION + "@hookimpl\nasync def plasm_admit_job(manifest): pass", "plasm_admit_job is async"),
+    "a hook that is a generator": (
+        EXTENSION + "@hookimpl\ndef plasm_admit_job(manifest): yield",
+        "plasm_admit_job is a generator",
+    ),
+    "no hook": (EXTENSION, "provides none of the hooks of an extension: plasm_admit_job, "),
+    "only the hook of another kind": (
+        EXTENSION + "@hookimpl\ndef plasm_signer(config): pass",
+        "provides none of the hooks of an extension: plasm_admit_job, ",
+    ),
+    "a hook without its marker": (
+        EXTENSION + "@hookimpl\ndef plasm_cli(app): pass\ndef plasm_admit_job(manifest): return 'no'",
+        "plasm_admit_job lacks @hookimpl",
+    ),
 }
 
 FAILS_IN_EVERYTHING = (

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from plugins.conftest import EXTENSION, Install, Tried
 from plugins.test_host import RUNTIME, SIGNER
 
-from world import Plasm
+from world import Plasm, plasm_environment
 
 
 def hook(signature: str, *body: str) -> str:
@@ -57,7 +64,7 @@ def test_a_plugin_that_does_not_work_is_broken_and_the_others_are_not(
 
 def test_plugins_that_work_are_loaded_even_without_a_key(plugin: Install, command: Plasm) -> None:
     plugin("plasm.runtime", "parrot", RUNTIME + "print('made')")
-    plugin("plasm.extension", "quiet", EXTENSION)
+    plugin("plasm.extension", "quiet", hook("plasm_job_event(event)", "pass"))
     done = command("plugins", "--load", "--json")
     assert done.returncode == 0
     assert {row["state"] for row in json.loads(done.stdout)} == {"loaded"}
@@ -69,6 +76,44 @@ def test_an_author_sees_where_a_hook_failed(plugin: Install, command: Plasm, kin
     shown = command("plugins", "--load").stderr.decode()
     assert "third_party_plasm_plugin_test_faulty.py" in shown
     assert "return 1 / 0" in shown
+
+
+def test_a_runtime_whose_factory_leaves_the_process_is_not_told_to_try_what_was_tried(
+    plugin: Install, command: Plasm
+) -> None:
+    plugin("plasm.runtime", "leaver", "import os\n" + hook("plasm_runtime(config)", "os._exit(0)"))
+    done = command("plugins", "--load", "--json")
+    (row,) = (row for row in json.loads(done.stdout) if row["name"] == "leaver")
+    assert row["state"] == "broken"
+    assert "ended before it had loaded the runtime 'leaver'" in row["why"]
+    assert "plasm plugins" not in row["why"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_whose_factory_hangs_does_not_outlive_the_command(
+    plugin: Install, third_party: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    told = tmp_path / "pid"
+    os.mkfifo(told)
+    hangs = hook(
+        "plasm_runtime(config)",
+        "import os, time",
+        f"with open({str(told)!r}, 'w') as file: file.write(str(os.getpid()))",
+        "while True: time.sleep(3600)",
+    )
+    plugin("plasm.runtime", "hangs", hangs)
+    command = [sys.executable, "-m", "plasm", "plugins", "check", "hangs"]
+    with subprocess.Popen(command, env=plasm_environment(**third_party)) as process:
+        worker = os.pidfd_open(int(told.read_text()))
+        process.send_signal(how)
+    ended = select.poll()
+    ended.register(worker, select.POLLIN)
+    try:
+        assert ended.poll(30_000)
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(worker, signal.SIGKILL)
+        os.close(worker)
 
 
 def test_a_disabled_plugin_is_not_tried(plugin: Install, command: Plasm, tried: Tried) -> None:

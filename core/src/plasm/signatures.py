@@ -57,6 +57,6 @@ def sign_as(node: PeerId, message: bytes, signer: Signer) -> bytes:
     if not signature_holds(node, message, signature):
         raise IdentityError(
             f"the signer made a signature that does not hold for its own key {node}",
-            hint="check the signing plugin with: plasm plugins --load",
+            hint="the signing plugin's author should see plasm.contracts.Signer",
         )
     return signature

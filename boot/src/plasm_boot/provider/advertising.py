@@ -10,7 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from plasm.contracts import ByteStream, Connection, Discovery, PeerRecord, Transport
-from plasm.errors import PlasmError
+from plasm.errors import PlasmError, PluginNotFound
 from plasm.model import PeerId
 from plasm.ops.log import Event, Log
 from plasm.plugins import PluginHost
@@ -60,9 +60,11 @@ async def advertising(settings: Advertising, log: Log) -> AsyncIterator[Advertis
             reached = tuple(await transport.listen(settings.listen, _nothing, []))
         working: list[tuple[str, Discovery]] = []
         for name in settings.discoveries:
-            discovery: Discovery = host.discovery(name, peer, transport)
             try:
+                discovery: Discovery = host.discovery(name, peer, transport)
                 working.append((name, await network.enter_async_context(discovery)))
+            except PluginNotFound:
+                raise
             except PlasmError as error:
                 log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
         yield partial(_advertise, working, peer, reached[:MAX_ADDRESSES], log)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from attrs import frozen
 
 from plasm.contracts import Discovery, PeerRecord, Transport
-from plasm.errors import PlasmError
+from plasm.errors import PlasmError, PluginError, PluginNotFound
 from plasm.mesh.capability import CapabilityRecord
 from plasm.node.configuration import NodeOptions
 from plasm.node.loopback import LoopbackConnection
@@ -70,7 +70,13 @@ async def _advertise(
     else down."""
     working, log = [], resources.log
     for name in options.discoveries:
-        discovery: Discovery = host.discovery(name, resources.peer, transport)
+        try:
+            discovery: Discovery = host.discovery(name, resources.peer, transport)
+        except PluginNotFound:
+            raise
+        except PluginError as error:
+            log.event(Event.DISCOVERY_FAILED, discovery=name, code=error.code, detail=error)
+            continue
         try:
             await stack.enter_async_context(discovery)
             await discovery.advertise(PeerRecord(resources.peer, streams.addresses), streams.record().keys())

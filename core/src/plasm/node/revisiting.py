@@ -12,7 +12,7 @@ import anyio.abc
 from anyio.streams.memory import MemoryObjectSendStream
 
 from plasm.contracts import PeerRecord, Transport
-from plasm.errors import PlasmError
+from plasm.errors import PlasmError, PluginError
 from plasm.mesh.capability import capability_key
 from plasm.model import PeerId
 from plasm.node.peers import KnownPeers
@@ -67,9 +67,9 @@ class Revisiting:
             try:
                 await self._transport.dial(record)
                 into.send_nowait(record)
-            except (PlasmError, anyio.BrokenResourceError):
-                pass  # it does not answer, or who searched has found what it wanted
-            except Exception:
+            except Exception as error:
+                if isinstance(error, (PlasmError, anyio.BrokenResourceError)) and not isinstance(error, PluginError):
+                    return  # it does not answer, or who searched has found what it wanted
                 # The tasks are the node's: a transport's mistake about one peer must not end it.
                 _log.warning("dialling the known peer %s failed", record.peer, exc_info=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plasm.errors import PlasmError, PluginError
-from plasm.plugins.loading import Plugin, blame
+from plasm.plugins.loading import Plugin, blame, is_interrupt
 
 
 def ask(plugin: Plugin, hook: str, **arguments: object) -> Any:
@@ -19,7 +19,9 @@ def ask(plugin: Plugin, hook: str, **arguments: object) -> Any:
         return plugin.call(hook, **arguments)
     except PlasmError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         raise blame(plugin.entry, f"failed in {hook}", error) from error
 
 

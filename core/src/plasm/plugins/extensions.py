@@ -75,10 +75,14 @@ class Failures:
 
     @contextmanager
     def contained(self, entry: PluginEntry, hook: str) -> Iterator[None]:
-        """Whatever the block raises is a failure of this plugin in this hook, and goes no further."""
+        """Whatever the block raises is a failure of this plugin in this hook, and goes no further; Ctrl-C does."""
+        from plasm.plugins.loading import is_interrupt
+
         try:
             yield
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             self.add(entry, hook, error)
 
 

@@ -123,10 +123,11 @@ class PluginHost:
     def transport(self, identity: Signer, name: str | None = None) -> Transport:
         """The transport called ``name``, on which this machine proves to be ``identity``."""
         from plasm.contracts import Transport
+        from plasm.plugins.guarding import GuardedTransport
 
         entry = self.select(PluginKind.TRANSPORT, name or self.config.transport)
-        transport: Transport = self._make(entry, "plasm_transport", Transport, config=self.config, identity=identity)
-        return transport
+        transport = self._make(entry, "plasm_transport", Transport, config=self.config, identity=identity)
+        return GuardedTransport(transport, entry)
 
     def needs_transport(self, names: Iterable[str]) -> bool:
         """Whether one of the discoveries called so speaks over a transport."""
@@ -140,14 +141,13 @@ class PluginHost:
             PluginError: it speaks over a transport, and there is none.
         """
         from plasm.contracts import Discovery
+        from plasm.plugins.guarding import GuardedDiscovery
 
         entry = self.select(PluginKind.DISCOVERY, name)
         if transport is None and self.needs_transport([name]):
             raise PluginError(f"{entry.title} speaks over a transport, and there is none")
-        discovery: Discovery = self._make(
-            entry, "plasm_discovery", Discovery, config=self.config, node=node, transport=transport
-        )
-        return discovery
+        arguments = {"config": self.config, "node": node, "transport": transport}
+        return GuardedDiscovery(self._make(entry, "plasm_discovery", Discovery, **arguments), entry)
 
     def choose_discoveries(self, asked: Sequence[str] | None, *, otherwise: bool = True) -> tuple[str, ...]:
         """The discoveries that were ``asked`` for, where ``none`` asks for none.  Without any, and ``otherwise``, those
@@ -228,9 +228,10 @@ class PluginHost:
 
     def _signer(self, hook: str, name: str | None, **more: object) -> Signer:
         from plasm.contracts import Signer
+        from plasm.plugins.guarding import GuardedSigner
 
         entry = self.select(PluginKind.SIGNING, name or self.config.signer)
-        signer: Signer = self._make(entry, hook, Signer, config=self.config, **more)
+        signer = GuardedSigner(self._make(entry, hook, Signer, config=self.config, **more), entry)
         if len(signer.public_key) != _PUBLIC_KEY_BYTES:
             raise PluginError(
                 f"{entry.title} breaks the contract Signer: its public_key has {len(signer.public_key)} bytes"

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+import inspect
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import pluggy
 
 from plasm import hookspecs
 from plasm.errors import PluginError, PluginIncompatible
-from plasm.plugins.index import Declared, PluginEntry
+from plasm.plugins.index import Declared, PluginEntry, PluginKind
 from plasm.plugins.printing import printing_to_stderr
+
+EXTENSION_HOOKS: Final = (
+    "plasm_admit_job",
+    "plasm_job_event",
+    "plasm_receipt_issued",
+    "plasm_cli",
+    "plasm_compose_rootfs",
+)
+"""An extension that has none of these does nothing."""
 
 
 class Plugin:
@@ -61,6 +72,11 @@ def blame(entry: PluginEntry, failed: str, error: BaseException, *, hint: str = 
     return blamed
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether ``error`` is the user's Ctrl-C, which only the main thread gets, and no plugin's doing."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
 def _import(entry: PluginEntry) -> object:
     module_name, _, attributes = entry.target.partition(":")
     try:
@@ -71,6 +87,13 @@ def _import(entry: PluginEntry) -> object:
     except (Exception, SystemExit) as error:
         raise blame(entry, "cannot be loaded", error, hint=f"reinstall it, or {_disabling(entry)}") from error
     speaks = getattr(module, "PLASM_HOOK_API", None)
+    wrong = None
+    if speaks is None:
+        wrong = f"lacks the line PLASM_HOOK_API = {hookspecs.HOOK_API} in its module"
+    elif type(speaks) is not int:
+        wrong = f"has PLASM_HOOK_API = {speaks!r:.80}, which must be a whole number"
+    if wrong is not None:
+        raise PluginIncompatible(f"{entry.title} {wrong}", hint=f"its author should mend it, or {_disabling(entry)}")
     if speaks != hookspecs.HOOK_API:
         raise PluginIncompatible(
             f"{entry.title} speaks hook API {speaks}, this Plasm speaks {hookspecs.HOOK_API}",
@@ -90,23 +113,59 @@ def _declared(entry: PluginEntry, module: object) -> Declared:
 def _register(entry: PluginEntry, module: object) -> pluggy.PluginManager:
     manager = pluggy.PluginManager("plasm")
     manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(module, f"{entry.kind}:{entry.name}")
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        why = str(error).splitlines()[-1]
-        raise PluginError(f"{entry.title} does not fit the hooks: {why}", hint=_disabling(entry)) from error
-    for caller in manager.get_hookcallers(module) or ():
-        if any(_needs_keywords(each.function) for each in caller.get_hookimpls()):
-            why = f"{caller.name} takes arguments by keyword only, and would never get them"
-            raise PluginError(f"{entry.title} does not fit the hooks: {why}", hint=_disabling(entry))
+    specs = {name: getattr(manager.hook, name).spec.argnames for name in vars(hookspecs) if hasattr(manager.hook, name)}
+    implemented = {name for name in dir(module) if manager.parse_hookimpl_opts(module, name) is not None}
+    why = next(_misfits(entry.kind, module, implemented, specs), None)
+    if why is None:
+        try:
+            manager.register(module, f"{entry.kind}:{entry.name}")
+        except pluggy.PluginValidationError as error:
+            why = str(error).splitlines()[-1]
+    if why is not None:
+        raise PluginError(f"{entry.title} {why}", hint=_disabling(entry))
     return manager
 
 
-def _needs_keywords(function: Callable[..., object]) -> bool:
-    """Whether it takes arguments by keyword only: pluggy calls by position, and does not notice."""
-    taken = getattr(getattr(function, "__code__", None), "co_kwonlyargcount", 0)
-    return taken > len(getattr(function, "__kwdefaults__", None) or ())
+def _misfits(
+    kind: PluginKind, module: object, implemented: set[str], specs: Mapping[str, tuple[str, ...]]
+) -> Iterator[str]:
+    """What is wrong with the hooks of a plugin, in words that follow its name.
+
+    pluggy calls by position with the arguments that it reads from the code, so it does not notice most of it.
+    """
+    for name in sorted(implemented):
+        for why in _hook_misfits(name, getattr(module, name), specs):
+            yield f"does not fit the hooks: {why}"
+    if kind is PluginKind.EXTENSION:
+        for name in EXTENSION_HOOKS:
+            if name not in implemented and callable(getattr(module, name, None)):
+                yield f"does not fit the hooks: {name} lacks @hookimpl"
+        if implemented.isdisjoint(EXTENSION_HOOKS):
+            yield f"provides none of the hooks of an extension: {', '.join(EXTENSION_HOOKS)}"
+
+
+def _hook_misfits(name: str, function: Any, specs: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    if name not in specs:
+        import difflib
+
+        similar = difflib.get_close_matches(name, specs, 1)
+        yield f"there is no hook {name}" + (f"; did you mean {similar[0]}?" if similar else "")
+        return
+    wrapper = function.plasm_impl["wrapper"] or function.plasm_impl["hookwrapper"]
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        yield f"{name} is async, and hooks are called as plain functions"
+    elif inspect.isgeneratorfunction(function) and not wrapper:
+        yield f"{name} is a generator, and would never run"
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            yield f"{name} takes {str(parameter).partition(':')[0]}, and would get nothing in it: name the arguments"
+        elif parameter.default is not parameter.empty:
+            continue
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            yield f"{name} takes arguments by keyword only, and would never get them"
+        elif parameter.name not in specs[name]:
+            known = ", ".join(specs[name]) or "none"
+            yield f"{name} has no argument {parameter.name!r}; its arguments are: {known}"
 
 
 def _disabling(entry: PluginEntry) -> str:

@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import Final
 
 from plasm.artifacts.cache import MAX_ARTIFACT_BYTES
-from plasm.errors import InvalidModule, PlasmError, WorkerFailed
+from plasm.errors import InvalidModule, PlasmError, PluginError, WorkerFailed
 from plasm.execution import frames
 from plasm.execution.frames import FrameError
 from plasm.execution.parent import replies
@@ -150,13 +150,15 @@ empty where none was."""
 
 
 class Conversation:
-    """One job given to a worker that is or is not ``ready``, and is ``fresh`` where it has run no job: only such a
-    one compiles.
+    """One job given to a worker of the runtime plugin ``runtime_name`` that is or is not ``ready``, and is ``fresh``
+    where it has run no job: only such a one compiles.
 
     ``stopped`` is why the job is or was stopped, ``artifact_key`` the name of what the module is compiled to.
     """
 
-    def __init__(self, *, ready: bool, fresh: bool) -> None:
+    def __init__(self, runtime_name: str, *, ready: bool, fresh: bool) -> None:
+        self._runtime_name = runtime_name
+        self._broken_contract: PluginError | None = None
         self.state = State.LOADING if not ready else State.CONFINING if fresh else State.ORDERED
         self.stopped: OutcomeKind | None = None
         self.artifact_key = ""
@@ -196,7 +198,7 @@ class Conversation:
         elif step is Step.FAILED:
             said = replies.refusal(payload)
         elif step is Step.PREPARING:
-            said = self.artifact_key = replies.artifact_key(payload)
+            said = self.artifact_key = self._checked_key(payload)
         elif step is Step.COMPILED:
             if len(self._artifact) + len(payload) > MAX_ARTIFACT_BYTES:
                 raise FrameError("an artifact larger than any that is kept")
@@ -241,12 +243,13 @@ class Conversation:
 
         Raises:
             WorkerFailed: before it took the job.
+            PluginError: the same, for its runtime broke its contract.
             InvalidModule: while it made the module ready.
         """
         before = self.state
         self._move(Step.GONE)
         if self.state is State.BROKEN:
-            error = _failure(before, raised=bool(trace))
+            error = self._broken_contract or _failure(before, self._runtime_name, raised=bool(trace))
             error.trace = trace
             raise error
 
@@ -260,18 +263,37 @@ class Conversation:
         """How a job ended whose worker ended by the signal ``ended_by``, or by itself (0)."""
         return Outcome(self.stopped or _ENDS_BY_SIGNAL.get(ended_by, OutcomeKind.CRASHED))
 
+    def _checked_key(self, payload: bytes) -> str:
+        try:
+            return replies.artifact_key(payload)
+        except FrameError:
+            self._broken_contract = PluginError(
+                f"the runtime {self._runtime_name!r} gave an artifact key that breaks its contract",
+                hint="its author should see artifact_key in plasm.contracts.Runtime",
+            )
+            raise
+
     def _move(self, step: Step) -> None:
         self.state = TRANSITIONS[self.state, step]
 
 
-def _failure(state: State, *, raised: bool) -> PlasmError:
+def ended_while_loading(runtime_name: str) -> WorkerFailed:
+    """The error for a worker process that has ended, or does not speak as it should, while it loads its runtime."""
+    return WorkerFailed(
+        f"the worker process ended before it had loaded the runtime {runtime_name!r}",
+        hint="its plasm_runtime may end the process; PLASM_DEBUG=1 shows what it writes to stderr",
+    )
+
+
+def _failure(state: State, runtime_name: str, *, raised: bool) -> PlasmError:
     """The error for a job whose worker ended in ``state``, before the job ran."""
+    check = f"run: plasm plugins check {runtime_name}"
     if state is State.LOADING:
-        return WorkerFailed("the worker process ended before it was ready", hint="run: plasm plugins --load")
+        return ended_while_loading(runtime_name)
     if state is State.CONFINING:
-        return WorkerFailed("the worker process ended before it took the job", hint="run: plasm plugins check")
+        return WorkerFailed("the worker process ended before it took the job", hint=check)
     if raised:
-        return InvalidModule("the runtime failed while it compiled the module", hint="run: plasm plugins check")
+        return InvalidModule("the runtime failed while it compiled the module", hint=check)
     return InvalidModule(
         "the worker process ended while it compiled the module", hint="it may be made to exhaust compilers"
     )

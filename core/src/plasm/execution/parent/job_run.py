@@ -52,7 +52,7 @@ class JobRun:
         self._stdin = stdin
         self._cancellation = cancellation
         self._wall_time_s = job.manifest.limits.wall_time / 1000
-        self._conversation = Conversation(ready=worker.ready, fresh=worker.fresh)
+        self._conversation = Conversation(worker.runtime_name, ready=worker.ready, fresh=worker.fresh)
         self._output = Output(sink, job.manifest.limits.output)
         self._watch = UsageWatch(worker.meter, job)
         self._poll = select.poll()

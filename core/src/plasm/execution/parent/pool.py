@@ -127,7 +127,7 @@ class Pool:
         return worker
 
     def _adopt(self, started: Spawned) -> WorkerProcess:
-        worker = WorkerProcess(started)
+        worker = WorkerProcess(started, self._runtime)
         self._all.add(worker)
         return worker
 

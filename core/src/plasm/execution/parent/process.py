@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from plasm.errors import WorkerFailed
 from plasm.execution import frames
+from plasm.execution.parent.conversation import ended_while_loading
 from plasm.execution.parent.metering import Meter
 from plasm.execution.parent.replies import RuntimeDescription, description, refusal
 from plasm.execution.parent.spawn import Spawned
@@ -26,7 +27,7 @@ Folders = tuple[tuple[str, bool, int, int], ...]
 
 
 class WorkerProcess:
-    """Owns the worker process that was ``spawned``.
+    """Owns the worker process that was ``spawned`` and loads the runtime plugin called ``runtime_name``.
 
     ``usable`` turns false when it must not be given another job.  ``runtime`` is what it has said of its runtime,
     ``None`` while it loads it.  ``fresh`` is true until it gets a job: only what such a worker compiles is worth
@@ -34,8 +35,9 @@ class WorkerProcess:
     ended it, as it says: at most :data:`~plasm.execution.frames.MAX_TRACE_BYTES`, for the author of its runtime.
     """
 
-    def __init__(self, spawned: Spawned) -> None:
+    def __init__(self, spawned: Spawned, runtime_name: str) -> None:
         self._spawned = spawned
+        self.runtime_name = runtime_name
         self._decoder = frames.Decoder()
         self._unsent = memoryview(b"")
         for descriptor in (spawned.to_worker, spawned.stdout, spawned.stderr):
@@ -69,7 +71,8 @@ class WorkerProcess:
         try:
             while self.runtime is None:
                 if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                    raise frames.FrameError("nothing in time")
+                    self.kill()
+                    raise WorkerFailed(f"loading the runtime {self.runtime_name!r} took longer than {seconds:.0f} s")
                 for tag, payload in self.receive():
                     if tag == frames.FAILED:
                         refused = refusal(payload)
@@ -80,7 +83,7 @@ class WorkerProcess:
                     self.runtime = description(payload)
         except frames.FrameError:
             self.kill()
-            failure = WorkerFailed("a worker process did not become ready", hint="run: plasm plugins --load")
+            failure = ended_while_loading(self.runtime_name)
             failure.trace = self.trace
             raise failure from None
         return self.runtime

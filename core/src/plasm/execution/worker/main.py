@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Final, NoReturn
 
 from plasm.config import Config
@@ -24,6 +25,7 @@ from plasm.execution.worker.stdin import StdinFile
 from plasm.plugins import PluginHost
 
 _INTERRUPT: Final = signal.SIGUSR1
+_LOOK_SECONDS: Final = 1.0
 
 
 def main() -> NoReturn:
@@ -46,9 +48,10 @@ def _serve(pipes: FramePipes) -> NoReturn:
     tag, payload = pipes.receive()
     assert tag == frames.START
     name, environment = frames.decode_start(payload)
-    config = Config.from_environment(environment)
     try:
-        runtime = PluginHost(config).runtime(name or None)
+        with _leaving_with_parent():
+            runtime = PluginHost(Config.from_environment(environment)).runtime(name or None)
+            described = _description(runtime)
     except PlasmError as error:
         if error.trace:
             pipes.send_trace(error.__cause__ or error)
@@ -57,7 +60,7 @@ def _serve(pipes: FramePipes) -> NoReturn:
     # What was made so far stays for good: it need not be looked at again.
     gc.freeze()
     gc.enable()
-    pipes.send(frames.READY, _description(runtime))
+    pipes.send(frames.READY, described)
     limits = ProcessLimits()
     modules = Modules(runtime, limits, pipes)
     stdin_file = StdinFile(pipes)
@@ -82,6 +85,29 @@ def _description(runtime: Runtime) -> bytes:
             "provides": sorted(runtime.provides),
         }
     ).encode()
+
+
+@contextlib.contextmanager
+def _leaving_with_parent() -> Iterator[None]:
+    """End this process when the parent does, although it is busy with a plugin's Python code.
+
+    Before it is confined this process may have no second thread, so a timer looks.  Code that never comes back to the
+    interpreter is not interrupted.
+    """
+    poll = select.poll()
+    poll.register(READ_FD, 0)
+
+    def look(*_: object) -> None:
+        if poll.poll(0):
+            os._exit(1)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _confine(given: order.Order) -> None:

@@ -30,7 +30,7 @@ class Modules:
 
     def recall(self, digest: Sha256, terms: Terms) -> CompiledModule | None:
         """The module called ``digest`` as compiled for ``terms``, if it is in memory."""
-        return self._compiled.get((digest, self._runtime.artifact_key(terms)))
+        return self._compiled.get((digest, self._key(terms)))
 
     def prepare(self, digest: Sha256, terms: Terms) -> CompiledModule:
         """The same with the parent's help, in memory from now on.
@@ -38,14 +38,19 @@ class Modules:
         Raises:
             Elsewhere: another worker is to compile it.
         """
-        key = self._runtime.artifact_key(terms)
-        self._pipes.send(frames.PREPARING, key.encode())
+        key = self._key(terms)
+        self._pipes.send(frames.PREPARING, key.encode("utf-8", "replace"))
         self._limits.before_compiling()
         compiled = self._received(terms)
         self._compiled[digest, key] = compiled
         if len(self._compiled) > _MAX_MODULES_IN_MEMORY:
             self._compiled.popitem(last=False)
         return compiled
+
+    def _key(self, terms: Terms) -> str:
+        """The artifact's key; empty, which the parent refuses, where the runtime gives no text."""
+        key: object = self._runtime.artifact_key(terms)
+        return key if isinstance(key, str) else ""
 
     def _received(self, terms: Terms) -> CompiledModule:
         tag, data = self._pipes.receive()
