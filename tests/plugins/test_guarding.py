@@ -133,7 +133,7 @@ def test_a_mistake_is_the_plugins_by_name(make: Callable[[str, str], Any], fault
     made = make(kind, body)
     with pytest.raises(PluginError, match=rf"the {kind} plugin 'guarded.*' .* failed in {why}") as failed:
         anyio.run(use, made, backend="trio")
-    assert "third_party_plasm_plugin_test_guarded" in failed.value.trace or "TypeError" in failed.value.trace
+    assert failed.value.trace
 
 
 def test_errors_of_plasms_and_lost_streams_pass_as_they_are(make: Callable[[str, str], Any]) -> None:

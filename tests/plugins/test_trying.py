@@ -85,7 +85,7 @@ def test_a_runtime_whose_factory_leaves_the_process_is_not_told_to_try_what_was_
     done = command("plugins", "--load", "--json")
     (row,) = (row for row in json.loads(done.stdout) if row["name"] == "leaver")
     assert row["state"] == "broken"
-    assert "ended before it had loaded the runtime 'leaver'" in row["why"]
+    assert "the worker process of the runtime 'leaver' ended before it was ready" in row["why"]
     assert "plasm plugins" not in row["why"]
 
 

@@ -113,7 +113,8 @@ def _declared(entry: PluginEntry, module: object) -> Declared:
 def _register(entry: PluginEntry, module: object) -> pluggy.PluginManager:
     manager = pluggy.PluginManager("plasm")
     manager.add_hookspecs(hookspecs)
-    specs = {name: getattr(manager.hook, name).spec.argnames for name in vars(hookspecs) if hasattr(manager.hook, name)}
+    hooks = [name for name in vars(hookspecs) if manager.parse_hookspec_opts(hookspecs, name) is not None]
+    specs = {name: getattr(manager.hook, name).spec.argnames for name in hooks}
     implemented = {name for name in dir(module) if manager.parse_hookimpl_opts(module, name) is not None}
     why = next(_misfits(entry.kind, module, implemented, specs), None)
     if why is None:

@@ -280,7 +280,7 @@ class Conversation:
 def ended_while_loading(runtime_name: str) -> WorkerFailed:
     """The error for a worker process that has ended, or does not speak as it should, while it loads its runtime."""
     return WorkerFailed(
-        f"the worker process ended before it had loaded the runtime {runtime_name!r}",
+        f"the worker process of the runtime {runtime_name!r} ended before it was ready",
         hint="its plasm_runtime may end the process; PLASM_DEBUG=1 shows what it writes to stderr",
     )
 
