@@ -245,6 +245,7 @@ except OSError as error:
     return done.stdout
 
 
+A_JOB = {"manifest": {}, "module": {"sha256": "0" * 64, "size": 8}, "nonce": "0" * 64}
 NO_REQUESTS = [
     (b"nonsense\n", "protocol-violation"),
     (b"[]\n", "protocol-violation"),
@@ -258,6 +259,12 @@ NO_REQUESTS = [
     (line("request", {"do": "jobs", "limit": "many"}), "invalid-input"),
     (line("request", {"do": "receipt", "job": "none"}), "invalid-input"),
     (line("request", {"do": "receipt"}), "invalid-input"),
+    (b'{"request":{"do":"receipt","job":"\\ud800"}}\n', "invalid-input"),
+    *(
+        (line("request", {"do": do, **A_JOB, "require": require}), "invalid-input")
+        for do in ("run", "submit")
+        for require in ({"arch": 5}, {"runtime": [1]}, {"memory": "x"}, {"memory": -1}, {"gpu": 1})
+    ),
     (line("request", {"do": "run"}), "invalid-input"),
     (line("request", {"do": "submit", "manifest": {}, "module": 3, "nonce": ""}), "invalid-input"),
     (line("request", {"do": "peers", "seconds": -1}), "invalid-input"),

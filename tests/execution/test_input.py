@@ -36,6 +36,22 @@ def test_input_is_sent_again_as_it_was_read() -> None:
     os.close(ours)
 
 
+def test_two_that_wait_for_the_same_part_both_get_it() -> None:
+    """The thread of an attempt that has ended may still wait when the next one begins."""
+    ours, theirs = os.pipe()
+    read: list[bytes] = []
+    with ReplayableInput(ours) as given:
+        readers = [threading.Thread(target=lambda: read.append(given.read(0, 10)), daemon=True) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        os.write(theirs, b"one,")
+        for reader in readers:
+            reader.join(timeout=20)
+        assert read == [b"one,", b"one,"]
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_input_from_a_descriptor_that_does_not_wait_is_waited_for() -> None:
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)

@@ -127,6 +127,8 @@ def test_an_extension_that_two_distributions_provide_stops_a_job(plugin: Install
     refused = command("run", hello, "abc")
     assert (refused.returncode, refused.stdout) == (125, b"")
     assert b"plasm-plugin-one and plasm-plugin-two both provide the extension plugin 'twin'" in refused.stderr
+    assert command("plugins").returncode == 0
+    assert command("plugins", "--load").returncode == 125
 
 
 def test_an_observer_that_fails_is_named_and_the_job_its_receipt_and_other_observers_go_on(
@@ -147,6 +149,24 @@ def test_an_observer_that_fails_is_named_and_the_job_its_receipt_and_other_obser
     ]
     notes = (tmp_path / "third-party" / "notes").read_text().splitlines()
     assert notes == ["JobEvent started None", "JobEvent finished exited with code 0", "receipt"]
+
+
+@pytest.mark.parametrize(
+    "raised", ["__import__('asyncio').CancelledError", "type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})"]
+)
+def test_whatever_is_raised_the_job_its_receipt_and_the_help_go_on(
+    plugin: Install, command: Plasm, hello: Path, tmp_path: Path, raised: str
+) -> None:
+    hooks = ("plasm_job_event(event)", "plasm_receipt_issued(receipt)", "plasm_cli(app)")
+    plugin(
+        "plasm.extension", "faulty", EXTENSION + "".join(f"@hookimpl\ndef {hook}: raise {raised}\n" for hook in hooks)
+    )
+    done = command("run", hello, "abc", "--receipt", tmp_path / "receipt.json")
+    assert (done.returncode, done.stdout) == (0, b"cba\n")
+    assert done.stderr.decode().count("the extension plugin 'faulty'") == 3
+    helped = command("--help")
+    assert helped.returncode == 0
+    assert "failed in plasm_cli" in helped.stderr.decode()
 
 
 def test_an_author_is_shown_where_an_observer_failed(plugin: Install, command: Plasm, hello: Path) -> None:
@@ -187,6 +207,8 @@ def test_a_mistake_in_an_extensions_command_is_the_extensions(plugin: Install, c
     [
         ("raise ValueError('a secret')", "ValueError: a secret"),
         ("raise SystemExit(0)", "SystemExit: 0"),
+        ("raise __import__('asyncio').CancelledError", "CancelledError"),
+        ("raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})", "Mute: <exception str() failed>"),
         ("return ''", "it returned '', which is neither a reason nor None"),
         ("return ' '", "it returned ' ', which is neither a reason nor None"),
         ("return True", "it returned True, which is neither a reason nor None"),

@@ -142,14 +142,16 @@ def commands_of(plugin: "Plugin") -> dict[str, Any]:
     Raises:
         PluginError: it fails to add them.
     """
-    from plasm.plugins.loading import blame
+    from plasm.plugins.loading import blame, is_interrupt
 
     extra = typer.Typer(add_completion=False, rich_markup_mode=None)
     extra.callback()(lambda: None)
     try:
         plugin.call("plasm_cli", app=extra)
         return dict(typer.main.get_group(extra).commands)  # typer looks at the functions only now
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         raise blame(plugin.entry, "failed in plasm_cli", error) from error
 
 
@@ -209,10 +211,10 @@ def main(arguments: Sequence[str], started: Spawned | None = None) -> int:
         if isinstance(error.__context__, BrokenPipeError):  # what typer makes of it
             return ExitStatus.OUTPUT_CLOSED
         raise
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             return show_error(_unwritable(error), as_json=as_json)
-        if session.command_of is None and os.environ.get("PLASM_DEBUG"):
+        if session.command_of is None and (not isinstance(error, Exception) or os.environ.get("PLASM_DEBUG")):
             raise
         status = show_error(_unexpected(error, session.command_of), as_json=as_json)
     return _flush(status)
@@ -243,7 +245,7 @@ def _unwritable(error: OSError) -> PlasmError:
 _NO_ARGUMENTS: Final = "NoArgsIsHelpError"
 
 
-def _unexpected(error: Exception, command_of: "PluginEntry | None") -> PlasmError:
+def _unexpected(error: BaseException, command_of: "PluginEntry | None") -> PlasmError:
     """What is shown of a mistake of our own, or of the extension's whose command was run."""
     if command_of is not None:
         from plasm.plugins.loading import blame

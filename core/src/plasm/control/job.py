@@ -28,6 +28,7 @@ from plasm.mesh.messages import (
 from plasm.model import PeerId, Sha256
 from plasm.model.documents import manifest_from_json
 from plasm.model.manifest import canonical
+from plasm.model.quantities import is_safe_count
 
 
 class ControlJob:
@@ -102,6 +103,10 @@ def read_requirements(fields: Fields, offer: Offer) -> Requirements:
     asked: dict[str, Any] = fields.get("require") or {}
     if not isinstance(asked, dict) or not asked.keys() <= {"arch", "runtime", "memory"}:
         raise InvalidInput("require may have arch, runtime and memory")
+    if not all(isinstance(asked.get(name) or "", str) for name in ("arch", "runtime")):
+        raise InvalidInput("arch and runtime of require must be text")
+    if not is_safe_count(asked.get("memory") or 0):
+        raise InvalidInput("memory of require must be a number of bytes")
     manifest = manifest_from_json(offer.manifest, offer.module)
     return Requirements.of(
         manifest, arch=asked.get("arch"), runtime=asked.get("runtime"), memory=asked.get("memory") or 0

@@ -79,6 +79,7 @@ class ReplayableInput:
         import tempfile  # slow to import, and a job on this machine needs none
 
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._descriptor = None if isinstance(source, bytes) else source
         self._exhausted = self._descriptor is None
         if self._descriptor is not None:
@@ -117,21 +118,23 @@ class ReplayableInput:
         Raises:
             UnreadableInput: it cannot be read.
         """
-        part = self._kept(position, size)
-        if part or self._exhausted:
+        # A job that has ended may have left a thread here, which reads what the next peer is to get as well.
+        with self._reading:
+            part = self._kept(position, size)
+            if part or self._exhausted:
+                return part
+            assert self._descriptor is not None
+            while True:
+                try:
+                    part = _read(self._descriptor, size)
+                    break
+                except BlockingIOError:
+                    select.select([self._descriptor], [], [])
+            with self._lock:
+                self._file.seek(0, os.SEEK_END)
+                self._file.write(part)
+                self._exhausted = not part
             return part
-        assert self._descriptor is not None
-        while True:
-            try:
-                part = _read(self._descriptor, size)
-                break
-            except BlockingIOError:
-                select.select([self._descriptor], [], [])
-        with self._lock:
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(part)
-            self._exhausted = not part
-        return part
 
     def digest(self, size: int) -> Sha256 | None:
         """SHA-256 of the first ``size`` bytes; ``None`` where not so many have been read."""

@@ -89,7 +89,7 @@ class Answers:
 
     async def _receipt(self, _: ControlConnection, fields: Fields) -> Any:
         job = fields.get("job")
-        receipt = await self._ledger.read(Store.receipt, job) if isinstance(job, str) else None
+        receipt = await self._ledger.read(Store.receipt, job) if isinstance(job, str) and job.isascii() else None
         if receipt is None:
             raise InvalidInput(f"there is no receipt of a job {job!r:.80}", hint="see: plasm receipts")
         return json.loads(receipt)

@@ -6,9 +6,11 @@ that a slow one holds up nobody.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Final
 
 import anyio
@@ -19,6 +21,8 @@ from plasm.ops.log import Event, Log
 from plasm.plugins import PluginHost
 from plasm.plugins.extensions import ADMIT_JOB, JOB_EVENT, RECEIPT_ISSUED, Failure
 from plasm.plugins.loading import Plugin
+
+_log = logging.getLogger(__name__)
 
 ADMISSION_SECONDS: Final = 10.0
 ADMISSION_THREADS: Final = 8
@@ -64,17 +68,19 @@ class NodeExtensions:
 
     async def refusal(self, manifest: Manifest, peer: PeerId) -> str | None:
         """Why one of them does not admit this job, with its name, or ``None``."""
+        asked_at: dict[Plugin, float] = {}
         with anyio.CancelScope(deadline=anyio.current_time() + self._seconds):
             for plugin, limiter in self._threads.items():
+                asked_at[plugin] = anyio.current_time()
                 refusal = await anyio.to_thread.run_sync(
                     self._extensions.refusal_of, plugin, manifest, peer, limiter=limiter, abandon_on_cancel=True
                 )
                 if refusal is not None:
                     return refusal
             return None
-        within = f"within {self._seconds:g} s"
-        self._extensions.failures.add(plugin.entry, ADMIT_JOB, TimeoutError(f"it did not answer {within}"))
-        return f"the extension {plugin.entry.name!r} did not decide {within}"
+        slowest, within = _slowest(asked_at, anyio.current_time()), f"within {self._seconds:g} s"
+        self._extensions.failures.add(slowest.entry, ADMIT_JOB, TimeoutError(f"it did not answer {within}"))
+        return f"the extension {slowest.entry.name!r} did not decide {within}"
 
     async def flush(self) -> None:
         """Give extensions that lag behind a moment to hear of everything."""
@@ -96,6 +102,12 @@ class NodeExtensions:
             detail=failure.error,
             trace=failure.error.trace[-_LOGGED_TRACE_CHARACTERS:] or None,
         )
+
+
+def _slowest(asked_at: Mapping[Plugin, float], now: float) -> Plugin:
+    """Who took longest of those that were asked one after the other, the last of them until ``now``."""
+    took = [until - since for since, until in pairwise([*asked_at.values(), now])]
+    return max(zip(asked_at, took, strict=True), key=lambda each: each[1])[0]
 
 
 class _Mailbox:
@@ -124,4 +136,7 @@ class _Mailbox:
 
     def _make_calls(self) -> None:
         while (call := self._calls.get()) is not None:
-            call()
+            try:
+                call()
+            except BaseException:  # what an extension does is contained in the call; a log may fail to be written
+                _log.warning("telling %s failed", threading.current_thread().name, exc_info=True)

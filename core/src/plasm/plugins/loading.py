@@ -67,9 +67,17 @@ def blame(entry: PluginEntry, failed: str, error: BaseException, *, hint: str = 
     """The error that says what the plugin ``failed`` to do; its ``trace`` is for the plugin's author."""
     import traceback
 
-    blamed = PluginError(f"{entry.title} {failed}: {type(error).__name__}: {error}", hint=hint)
+    # An exception of somebody else's may fail to say what it is; this says that, too.
+    said = "".join(traceback.format_exception_only(type(error), error)).strip()
+    blamed = PluginError(f"{entry.title} {failed}: {_unqualified(said)}", hint=hint)
     blamed.trace = "".join(traceback.format_exception(error))
     return blamed
+
+
+def _unqualified(said: str) -> str:
+    """What :mod:`traceback` says of an exception, in one line and without the module of its class."""
+    kind, colon, rest = said.partition(":")
+    return " ".join(f"{kind.rpartition('.')[2]}{colon}{rest}".split())
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -84,7 +92,9 @@ def _import(entry: PluginEntry) -> object:
             module: object = importlib.import_module(module_name)
             for attribute in filter(None, attributes.split(".")):
                 module = getattr(module, attribute)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         raise blame(entry, "cannot be loaded", error, hint=f"reinstall it, or {_disabling(entry)}") from error
     speaks = getattr(module, "PLASM_HOOK_API", None)
     wrong = None

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from plasm.errors import ExitStatus, InvalidInput, PlasmError
+from plasm.errors import ExitStatus, InvalidInput, PlasmError, PluginError
 from plasm.model.text import printable
 from plasm.ops.console import say, show_json, show_trace
 from plasm.plugins import PluginEntry, PluginHost, PluginKind
@@ -116,15 +116,19 @@ def _runtime(host: PluginHost, name: str) -> str:
     kinds = [entry.kind for entry in host.entries if entry.name == name]
     if kinds and PluginKind.RUNTIME not in kinds:
         raise InvalidInput(
-            f"{name!r} is a {kinds[0]} plugin, and there is no kit for that kind yet", hint="see: plasm plugins"
+            f"there is no kit yet for plugins of the kind {kinds[0]}, which {name!r} is", hint="see: plasm plugins"
         )
     return host.select(PluginKind.RUNTIME, name).name
 
 
 def _fault(host: PluginHost, entry: PluginEntry, *, in_earnest: bool) -> PlasmError | None:
     """Why a plugin cannot be used; unless ``in_earnest``, only extensions are loaded, which are so for every job."""
-    if host.disabled(entry) or _rivals(host, entry):
+    if host.disabled(entry):
         return None
+    if _rivals(host, entry):
+        # Two of one name stop whoever chooses it; extensions are all in force.
+        in_force = entry.kind is PluginKind.EXTENSION
+        return PluginError("another distribution provides it, too", hint="uninstall one of them") if in_force else None
     try:
         if in_earnest:
             from plasm.cli.trying import try_plugin

@@ -92,8 +92,8 @@ def run(
             if pending is not None and receipt is not None:
                 complete(pending, receipt, envelope + b"\n")
             sink.show(client.claims(completed), envelope, status)
-        if not quiet:
-            tell(outcome, job.manifest.limits, completed.report.trace)
         if sink.failure is not None:
             raise sink.failure
+        if not quiet:
+            tell(outcome, job.manifest.limits, completed.report.trace)
         return ExitStatus.OUTPUT_CLOSED if sink.closed else status

@@ -30,10 +30,12 @@ def status(json_: Annotated[bool, typer.Option("--json", help="Print one JSON do
         return
     runtimes = ", ".join(f"{runtime['name']} {runtime['version']}" for runtime in said["runtimes"])
     ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(said["jobs"].items())) or "none"
-    extensions = ", ".join(f"{each['name']} {each['version']}" for each in said["extensions"])
+    extensions = ", ".join(f"{each['name']} {each['version']}" for each in said.get("extensions", ()))
     up = format_duration(said["uptime_s"] * 1000)
     if said["draining"]:
-        state = f"{said['state']} for {format_duration(said['draining_s'] * 1000)}, up for {up}"
+        # A node that was started before an upgrade does not say more.
+        lasting = f" for {format_duration(said['draining_s'] * 1000)}" if "draining_s" in said else ""
+        state = f"{said.get('state', 'draining')}{lasting}, up for {up}"
     else:
         state = f"running for {up}"
     for name, value in (

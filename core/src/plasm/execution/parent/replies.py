@@ -91,7 +91,7 @@ def result(payload: bytes) -> GuestEnd:
     try:
         trap = said["trap"] and TrapKind(said["trap"])
         end = GuestEnd(
-            Outcome(OutcomeKind(said["kind"]), said["exit_code"], trap),
+            Outcome(OutcomeKind(said["kind"]), _number(said["exit_code"]), trap),
             _number(said["wall_time_us"]) or 0,
             _number(said["cpu_time_us"]) or 0,
             _number(said["peak_memory"]),
