@@ -143,7 +143,7 @@ def test_listing_imports_no_plugin(plugin: Install, plasm: Plasm, tmp_path: Path
         ("raise SystemExit(3)", "SystemExit"),
         ("1 +", "SyntaxError"),
         ("PLASM_HOOK_API = 99", "speaks hook API 99"),
-        ("", "speaks hook API None"),
+        ("", "lacks the line PLASM_HOOK_API = 1"),
     ],
 )
 def test_a_broken_plugin_is_reported_by_name_and_the_others_work(
