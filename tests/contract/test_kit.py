@@ -20,7 +20,6 @@ pytestmark = pytest.mark.once
 Install = Callable[..., None]
 
 BENT = """
-import fcntl
 import os
 from attrs import evolve
 from plasm.contracts.runtime import Execution
@@ -81,7 +80,6 @@ WRONG = {
     "loses output at a trap": (
         """
         reading, writing = os.pipe()
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 2**20)
         done = self.straight(compiled, call._replace(stdout=writing), terms)
         os.close(writing)
         while data := os.read(reading, 65536):
