@@ -115,8 +115,9 @@ def _runtime(host: PluginHost, name: str) -> str:
     """The name of a runtime that can be checked."""
     kinds = [entry.kind for entry in host.entries if entry.name == name]
     if kinds and PluginKind.RUNTIME not in kinds:
+        article = "an" if kinds[0][0] in "aeiou" else "a"
         raise InvalidInput(
-            f"there is no kit yet for plugins of the kind {kinds[0]}, which {name!r} is", hint="see: plasm plugins"
+            f"{name!r} is {article} {kinds[0]} plugin, and there is no kit for that kind yet", hint="see: plasm plugins"
         )
     return host.select(PluginKind.RUNTIME, name).name
 
