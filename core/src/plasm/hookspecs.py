@@ -67,8 +67,8 @@ def plasm_admit_job(config: Config, manifest: Manifest, peer: PeerId | None) -> 
     """``plasm.extension``: why this job is refused, a text that the submitter reads, or ``None``; ``peer`` is ``None``
     for this machine's user.  The first refusal counts.  Called before a byte of the module is read from a peer.
 
-    A hook that raises, or returns anything else, refuses the job.  On a node it is called in a thread, and refuses the
-    job as well when it takes more than ten seconds; several may be under way at once."""
+    A hook that raises, or returns anything else, refuses the job.  On a node it is called in a thread; several calls
+    may be under way at once, and all extensions together have ten seconds, after which the job is refused."""
 
 
 @hookspec
